@@ -1,0 +1,27 @@
+# Thin on purpose: each target is one or two lines. `make help` lists them.
+PY := .venv/bin/python
+
+.PHONY: help install demo test check bench evaluate models lock
+help:            ## this list
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
+
+install:         ## everything `demo` and `test` need, into this checkout; seconds when nothing changed
+	@deploy/local/bootstrap.sh
+
+demo: install    ## the whole line on this machine; INPUT=folder|video|rtsp HOTLIST=file.csv for yours
+	@$(PY) -m alpr_local demo $(if $(INPUT),--input "$(INPUT)") $(if $(HOTLIST),--hotlist "$(HOTLIST)")
+
+test: install    ## all tests, on real servers and a real browser
+	@$(PY) -m pytest
+
+check: install   ## format, types, import contracts, unit tests: under a minute
+	@$(PY) -m alpr_local check
+
+bench: install   ## the speed figures, as JSON
+	@$(PY) -m bench
+
+evaluate: install ## DATA=folder with labels.csv: how well plates are read
+	@.venv/bin/alpr evaluate "$(DATA)"
+
+lock:            ## compile requirements/*.in into hashed locks
+	@deploy/local/lock.sh

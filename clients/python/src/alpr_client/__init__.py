@@ -1,0 +1,1 @@
+"""The typed REST client and the alpr command."""

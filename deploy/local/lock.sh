@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Compiles requirements/*.in into locks with hashes and without any index address.
+set -euo pipefail
+cd "$(dirname "$0")/../../requirements"
+for name in runtime dev gpu jre; do
+    constraint=()
+    case $name in dev | gpu) constraint=(-c runtime.txt) ;; esac
+    ../.venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+        --no-header --python-version 3.11 "${constraint[@]}" "$name.in" -o "$name.txt"
+done

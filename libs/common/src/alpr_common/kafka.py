@@ -1,0 +1,414 @@
+"""The edge to Kafka: a publisher that waits for acknowledgement, and the consume loop.
+
+The loop's promises: a malformed message goes to its dead-letter topic with the reason and the
+rest goes on; an outage is retried with back-off and never dead-lettered; too many dead letters
+stop the consumer instead of draining the topic; offsets are committed after the handler returned.
+"""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import structlog
+from aiokafka import (
+    AIOKafkaConsumer,
+    AIOKafkaProducer,
+    ConsumerRebalanceListener,
+    TopicPartition,
+)
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.structs import OffsetAndMetadata
+from opentelemetry.context import Context
+from prometheus_client import Counter, Gauge
+from pydantic import ValidationError
+
+from alpr_common.errors import DeadLetterCapReached, MalformedMessage, Outage
+from alpr_common.telemetry import KafkaHeaders, trace_context, trace_headers
+from alpr_common.topics import DEAD_LETTER_SUFFIX, Topic
+
+log = structlog.get_logger()
+
+CONSUMED = Counter("alpr_messages_consumed_total", "Messages handled", ["topic", "group"])
+DEAD_LETTERS = Counter("alpr_dead_letters_total", "Malformed messages", ["topic", "group"])
+RETRIES = Counter("alpr_consume_retries_total", "Batches tried again", ["topic", "group"])
+LAG = Gauge("alpr_consumer_lag_messages", "Messages behind", ["topic", "partition", "group"])
+
+_MAX_REQUEST_BYTES = 5 * 1024 * 1024
+_BACKOFF_FIRST_SECONDS = 0.1
+_BACKOFF_MOST_SECONDS = 5.0
+
+
+class Publisher:
+    """A producer that returns only when all in-sync replicas have the message."""
+
+    def __init__(self, bootstrap_servers: str, *, linger_ms: int = 0) -> None:
+        self._servers = bootstrap_servers
+        self._linger_ms = linger_ms
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        """Connect; raises `Outage` when no broker answers."""
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._servers,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=self._linger_ms,
+            max_request_size=_MAX_REQUEST_BYTES,
+            request_timeout_ms=10_000,
+        )
+        try:
+            await producer.start()
+        except KafkaError as error:
+            await producer.stop()
+            raise Outage(f"Kafka did not answer: {error}") from error
+        self._producer = producer
+
+    async def stop(self) -> None:
+        if self._producer is not None:
+            await self._producer.stop()
+            self._producer = None
+
+    async def publish(
+        self,
+        topic: Topic | str,
+        key: str | bytes,
+        value: bytes | None,
+        headers: KafkaHeaders | None = None,
+        context: Context | None = None,
+    ) -> None:
+        """Send one message and wait for its acknowledgement; raises `Outage`.
+
+        Trace context (the current one, or `context`) is added to the headers.
+        """
+        await (await self.enqueue(topic, key, value, headers, context))
+
+    async def enqueue(
+        self,
+        topic: Topic | str,
+        key: str | bytes,
+        value: bytes | None,
+        headers: KafkaHeaders | None = None,
+        context: Context | None = None,
+    ) -> Awaitable[None]:
+        """Hand one message over; await what it returns for the acknowledgement.
+
+        For batches: enqueue all, then await all. Order per key is kept.
+        """
+        raw_key = key.encode() if isinstance(key, str) else key
+        name = topic if isinstance(topic, str) else topic.name
+        return await self.enqueue_raw(
+            name, raw_key, value, [*(headers or []), *trace_headers(context)]
+        )
+
+    async def enqueue_raw(
+        self, topic: str, key: bytes, value: bytes | None, headers: KafkaHeaders
+    ) -> Awaitable[None]:
+        """As `enqueue`, with exactly these headers (for messages that carry their trace)."""
+        if self._producer is None:
+            await self.start()
+        assert self._producer is not None
+        try:
+            future = await self._producer.send(topic, value, key=key, headers=headers)
+        except (KafkaError, asyncio.TimeoutError) as error:
+            raise Outage(f"Kafka did not take a message for {topic}: {error!r}") from error
+        return _acknowledged(future, topic)
+
+
+async def _acknowledged(future: Awaitable[Any], name: str) -> None:
+    try:
+        await future
+    except (KafkaError, asyncio.TimeoutError) as error:
+        raise Outage(f"Kafka did not acknowledge a message for {name}: {error!r}") from error
+
+
+@dataclass(frozen=True)
+class Received:
+    """One message as it came from Kafka. `context` is the trace that it belongs to."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Mapping[str, bytes]
+    timestamp_ms: int
+
+    @property
+    def context(self) -> Context:
+        return trace_context(self.headers)
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Decoded(Generic[T]):
+    """A message and what it says."""
+
+    message: T
+    received: Received
+
+
+class Checkpoints(Protocol):
+    """For consumers whose state spans messages: they say themselves what may be committed."""
+
+    def assigned(self, metadata: Mapping[TopicPartition, str]) -> None:
+        """Partitions came, with the metadata text of their last commit ("" when none)."""
+
+    def revoked(self, partitions: set[TopicPartition]) -> None:
+        """Partitions went; forget their state."""
+
+    def offsets(self) -> Mapping[TopicPartition, tuple[int, str]]:
+        """Next offset to read and metadata text (at most 4 kB) per partition, to commit now."""
+
+
+class DeadLetterCap:
+    """More than `most` dead letters within `window_seconds` stop the consumer."""
+
+    def __init__(self, most: int = 100, window_seconds: float = 60.0) -> None:
+        self._most, self._window = most, window_seconds
+        self._times: deque[float] = deque()
+
+    def count(self, now: float) -> None:
+        """Note one; raises `DeadLetterCapReached` above the cap."""
+        self._times.append(now)
+        while self._times and self._times[0] < now - self._window:
+            self._times.popleft()
+        if len(self._times) > self._most:
+            raise DeadLetterCapReached(
+                f"{len(self._times)} malformed messages within {self._window:g} s; the consumer "
+                "stopped so that the topic is not drained. Look at the dead-letter topic, mend "
+                "the cause, restart."
+            )
+
+
+class ConsumeLoop(Generic[T]):
+    """Consumes one topic in batches.
+
+    `decode` turns a message into what it says, raising `MalformedMessage`, `ValidationError`,
+    `KeyError` or `ValueError` for one that can never be handled. `handle` takes a batch and
+    returns when its effects are durable; what it raises means: `Outage` or `OSError` retry the
+    batch, anything else handle the messages one by one and dead-letter the one that fails.
+    `idle` is called at least every `poll_seconds`, also without messages.
+    """
+
+    def __init__(
+        self,
+        *,
+        bootstrap_servers: str,
+        group_id: str,
+        topic: Topic,
+        decode: Callable[[Received], T],
+        handle: Callable[[Sequence[Decoded[T]]], Awaitable[None]],
+        publisher: Publisher,
+        idle: Callable[[], Awaitable[None]] | None = None,
+        checkpoints: Checkpoints | None = None,
+        batch_size: int = 100,
+        poll_seconds: float = 0.25,
+        cap: DeadLetterCap | None = None,
+    ) -> None:
+        self._servers, self._group, self._topic = bootstrap_servers, group_id, topic
+        self._decode, self._handle, self._idle = decode, handle, idle
+        self._publisher, self._checkpoints = publisher, checkpoints
+        self._batch_size, self._poll_seconds = batch_size, poll_seconds
+        self._cap = cap or DeadLetterCap()
+        # Held while a batch is handled and committed; a rebalance waits for it, so that a
+        # partition is never given away with a half-handled batch.
+        self._busy = asyncio.Lock()
+        self._consumer: AIOKafkaConsumer | None = None
+        self._assigned = asyncio.Event()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the group has given this consumer its partitions (perhaps none)."""
+        return self._assigned.is_set()
+
+    async def run(self) -> None:
+        """Consume until cancelled; raises `DeadLetterCapReached`."""
+        consumer = await self._started_consumer()
+        try:
+            while True:
+                fetched = await consumer.getmany(
+                    timeout_ms=int(self._poll_seconds * 1000), max_records=self._batch_size
+                )
+                async with self._busy:
+                    batch = [_received(m) for ms in fetched.values() for m in ms]
+                    if batch:
+                        await self._handle_batch(batch)
+                    if self._idle is not None:
+                        await self._retrying(self._idle)
+                    await self._commit(fetched)
+        finally:
+            self._assigned.clear()
+            with contextlib.suppress(KafkaError):
+                await asyncio.shield(consumer.stop())
+
+    async def _started_consumer(self) -> AIOKafkaConsumer:
+        backoff = _backoff()
+        while True:
+            consumer = AIOKafkaConsumer(
+                bootstrap_servers=self._servers,
+                group_id=self._group,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                isolation_level="read_committed",
+                max_partition_fetch_bytes=8 * _MAX_REQUEST_BYTES,
+                session_timeout_ms=10_000,
+                rebalance_timeout_ms=30_000,
+                heartbeat_interval_ms=2_000,
+            )
+            # Known before it starts: the first assignment already asks it for metadata.
+            self._consumer = consumer
+            consumer.subscribe([self._topic.name], listener=_Rebalances(self))
+            try:
+                await consumer.start()
+                return consumer
+            except KafkaError as error:
+                await consumer.stop()
+                log.warning("kafka.away", topic=self._topic.name, error=repr(error))
+                await asyncio.sleep(next(backoff))
+
+    async def _handle_batch(self, batch: Sequence[Received]) -> None:
+        decoded = []
+        for received in batch:
+            try:
+                decoded.append(Decoded(self._decode(received), received))
+            except (MalformedMessage, ValidationError, KeyError, ValueError) as error:
+                await self._dead_letter(received, error)
+        try:
+            if decoded:
+                await self._retrying(lambda: self._handle(decoded))
+        except DeadLetterCapReached:
+            raise
+        except Exception as error:  # noqa: BLE001 - one of them is poison: find it, spare the rest
+            log.warning("batch.poisoned", topic=self._topic.name, error=repr(error))
+            for one in decoded:
+                await self._handle_one(one)
+        CONSUMED.labels(self._topic.name, self._group).inc(len(batch))
+
+    async def _handle_one(self, one: Decoded[T]) -> None:
+        try:
+            await self._retrying(lambda: self._handle([one]))
+        except DeadLetterCapReached:
+            raise
+        except Exception as error:  # noqa: BLE001 - the reason goes with it to its dead letter
+            log.exception("message.poisoned", topic=self._topic.name, offset=one.received.offset)
+            await self._dead_letter(one.received, error)
+
+    async def _retrying(self, action: Callable[[], Awaitable[None]]) -> None:
+        backoff = _backoff()
+        while True:
+            try:
+                await action()
+                return
+            except (Outage, OSError) as error:
+                RETRIES.labels(self._topic.name, self._group).inc()
+                log.warning("outage.retrying", topic=self._topic.name, error=str(error))
+                await asyncio.sleep(next(backoff))
+
+    async def _dead_letter(self, received: Received, error: Exception) -> None:
+        self._cap.count(time.monotonic())
+        DEAD_LETTERS.labels(self._topic.name, self._group).inc()
+        log.warning(
+            "message.dead_lettered",
+            topic=received.topic,
+            partition=received.partition,
+            offset=received.offset,
+            reason=str(error)[:500],
+        )
+        headers = [
+            *((k, v) for k, v in received.headers.items() if k != "traceparent"),
+            ("alpr-dead-letter-reason", f"{type(error).__name__}: {error}"[:2000].encode()),
+            ("alpr-dead-letter-group", self._group.encode()),
+            (
+                "alpr-dead-letter-source",
+                f"{received.topic}/{received.partition}/{received.offset}".encode(),
+            ),
+        ]
+        name = self._topic.name + DEAD_LETTER_SUFFIX
+        await self._retrying(
+            lambda: self._publisher.publish(
+                name, received.key or b"", received.value, headers, received.context
+            )
+        )
+
+    async def _commit(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> None:
+        assert self._consumer is not None
+        if self._checkpoints is not None:
+            offsets = {
+                tp: OffsetAndMetadata(offset, metadata)
+                for tp, (offset, metadata) in self._checkpoints.offsets().items()
+            }
+        else:
+            offsets = {
+                tp: OffsetAndMetadata(ms[-1].offset + 1, "") for tp, ms in fetched.items() if ms
+            }
+        self._note_lag(fetched)
+        if not offsets:
+            return
+        try:
+            await self._consumer.commit(offsets)
+        except (CommitFailedError, IllegalStateError):
+            # The partition has a new owner, who handles the batch again; ids make that harmless.
+            log.info("commit.lost_partition", topic=self._topic.name)
+        except KafkaError as error:
+            log.warning("commit.failed", topic=self._topic.name, error=repr(error))
+
+    def _note_lag(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> None:
+        assert self._consumer is not None
+        for tp, messages in fetched.items():
+            highwater = self._consumer.highwater(tp)
+            if messages and highwater is not None:
+                lag = highwater - messages[-1].offset - 1
+                LAG.labels(tp.topic, str(tp.partition), self._group).set(lag)
+
+
+class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Waits for the batch in hand before partitions go; tells `Checkpoints` who came and went."""
+
+    def __init__(self, loop: ConsumeLoop[Any]) -> None:
+        self._loop = loop
+
+    async def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
+        async with self._loop._busy:
+            if self._loop._checkpoints is not None:
+                self._loop._checkpoints.revoked(set(revoked))
+
+    async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
+        loop = self._loop
+        if loop._checkpoints is not None:
+            loop._checkpoints.assigned(await self._metadata(assigned))
+        loop._assigned.set()
+
+    async def _metadata(self, assigned: list[TopicPartition]) -> dict[TopicPartition, str]:
+        consumer = self._loop._consumer
+        found: dict[TopicPartition, str] = {}
+        if assigned and consumer is not None:
+            committed = await consumer._coordinator.fetch_committed_offsets(assigned)
+            found = {tp: om.metadata or "" for tp, om in committed.items()}
+        return {tp: found.get(tp, "") for tp in assigned}
+
+
+def _received(message: Any) -> Received:
+    return Received(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        key=message.key,
+        value=message.value,
+        headers=dict(message.headers),
+        timestamp_ms=message.timestamp,
+    )
+
+
+def _backoff() -> Any:
+    """Seconds to wait: doubling, with jitter so that consumers do not come back in step."""
+    seconds = _BACKOFF_FIRST_SECONDS
+    while True:
+        yield seconds * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+        seconds = min(seconds * 2, _BACKOFF_MOST_SECONDS)

@@ -1,0 +1,42 @@
+"""An alert: a hit put before a person, and what that person decided (131.6)."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from alpr_common.messages.base import Instant, Message
+
+
+class AlertState(StrEnum):
+    """`new → accepted → actionable → enforced | closed`, with `rejected` and `closed` as ends."""
+
+    NEW = "new"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    ACTIONABLE = "actionable"
+    ENFORCED = "enforced"
+    CLOSED = "closed"
+
+
+class StatusAnswer(StrEnum):
+    """What Communications or LEADS answered when the entry's status was asked (131.6-4b)."""
+
+    CONFIRMED = "confirmed"
+    NOT_CONFIRMED = "not_confirmed"
+    UNAVAILABLE = "unavailable"
+
+
+class AlertChanged(Message):
+    """One step of one alert, on `alpr.alerts.v1`. `sequence` counts the alert's steps from 1."""
+
+    change_id: UUID
+    alert_id: UUID
+    agency_id: str
+    sequence: int
+    step: str
+    state: AlertState
+    plate: str
+    category: str
+    priority: int
+    camera_id: str
+    person_id: str | None = None
+    occurred_at: Instant

@@ -1,0 +1,44 @@
+"""Hot list entries as the matcher worker needs them: one record per match key."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from alpr_common.messages.base import Instant, Message
+
+
+class HotListEntry(Message):
+    """One plate that an agency looks for, and why (131.3-hotlist, 131.6-7)."""
+
+    entry_id: UUID
+    version: int = Field(default=1, ge=1)
+    agency_id: str = Field(description="the owner")
+    serves_agency_ids: tuple[str, ...] = Field(
+        description="the agencies whose reads it is matched against"
+    )
+    plate: str = Field(min_length=1, max_length=12, description="normalized text")
+    match_key: str
+    jurisdiction: str | None = Field(default=None, description="None: not stated on the list")
+    category: str
+    priority: int = Field(ge=1, le=5, description="1 is the most urgent")
+    source: str = Field(description="manual, ncic, leads, sos, scofflaw, …")
+    reason: str
+    case_number: str | None = None
+    vehicle: str | None = Field(default=None, description="make, model, colour, year in words")
+    caution: str | None = None
+    effective_at: Instant
+    expires_at: Instant | None = None
+    lookalike_positions: int | None = Field(
+        default=None, ge=0, le=2, description="None: by plate length and category"
+    )
+
+
+class HotListRecord(Message):
+    """All live entries with one match key. No entries is a tombstone (a null Kafka value)."""
+
+    match_key: str
+    entries: tuple[HotListEntry, ...]
+
+
+EntryChange = Literal["added", "changed", "retracted"]

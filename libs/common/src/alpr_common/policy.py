@@ -1,0 +1,144 @@
+"""The agency's policy as data: roles, purposes, categories, limits, retention, clause texts.
+
+One typed policy file per agency (TOML, `ALPR_POLICY_FILE`) overrides these defaults; what it may
+say is exactly these fields. Clause ids are those of General Order ADM-131; limits that the order
+does not state are this system's own additions and are cited as "policy file".
+"""
+
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+CLAUSES: dict[str, str] = {
+    "131.1": "ALPR is used for law enforcement purposes only.",
+    "131.3-alert": "An alert is a visual or auditory notice of a potential hit.",
+    "131.3-hotlist": "What a hot list holds and where it comes from.",
+    "131.3-read": "A read is an image of a plate and vehicle with date, time and coordinates.",
+    "131.4": "No personal or unrelated use; no release to the public except as law requires.",
+    "131.5-c": "Reads, alerts and hits that were acted on are preserved.",
+    "131.6-1": "LEADS training comes before operating or accessing the system.",
+    "131.6-2": "Sworn personnel and CSOs who completed the ALPR curriculum use the system.",
+    "131.6-3a": "No recording of plates on private property that is not exposed to public view.",
+    "131.6-3b": "The system is not used to harass or intimidate.",
+    "131.6-3c": "The system is not used for personal purposes.",
+    "131.6-3d": "No use solely on the ground of a protected characteristic.",
+    "131.6-3e": "No infringement of First Amendment rights.",
+    "131.6-4": "A hit alone is neither reasonable suspicion nor probable cause for a stop.",
+    "131.6-4a": "Characters and state are verified by eye before any action.",
+    "131.6-4b": "Current status is verified through Communications or LEADS before any action.",
+    "131.6-5": "Every alert is accepted or rejected in the software.",
+    "131.6-6": "Enforcement is documented on the incident report or event.",
+    "131.6-7": "A manual entry carries its reason.",
+    "131.6-8d": "An officer who cannot act on an alert notifies Communications.",
+    "131.7-1a": "Stored data includes date, time and location.",
+    "131.7-1b": "The agency itself stores no data.",
+    "131.7-1c": "Captured data travels from the sites to the provider, also later.",
+    "131.7-1d": "The provider stores data by its retention policy.",
+    "131.7-3a": "Every request for access to stored data is logged, with its purpose.",
+    "131.7-3b": "Access rests on articulable suspicion tied to a specific action.",
+    "131.7-3c": "Transmission and storage meet the CJIS requirements.",
+    "policy file": "A rule of the agency's policy file, not of the order.",
+}
+
+NOT_PROBABLE_CAUSE = (
+    "A hit alone is neither reasonable suspicion nor probable cause for a stop (131.6-4). "
+    "Verify the characters and the state by eye (131.6-4a) and the current status through "
+    "Communications or LEADS (131.6-4b) before any action."
+)
+
+
+class Role(StrEnum):
+    """What a person or a service is to the agency."""
+
+    OFFICER = "officer"
+    CSO = "cso"
+    DISPATCHER = "dispatcher"
+    SUPERVISOR = "supervisor"
+    ADMINISTRATOR = "administrator"
+    AUDITOR = "auditor"
+    SERVICE = "service"
+
+
+class Category(BaseModel):
+    """A kind of hot list entry and how urgently it is shown."""
+
+    model_config = ConfigDict(frozen=True)
+
+    label: str
+    priority: int = Field(ge=1, le=5, description="1 is the most urgent")
+    colour: str = Field(pattern=r"^#[0-9a-fA-F]{6}$")
+    sound: str = Field(description="urgent, notice or silent")
+    lookalike_positions: int = Field(default=1, ge=0, le=2)
+
+
+def _default_categories() -> dict[str, Category]:
+    rows = [
+        # name, label, priority, colour, sound, differing look-alike positions that still hit
+        ("amber_alert", "AMBER alert", 1, "#ff8c1a", "urgent", 2),
+        ("missing_person", "Missing person", 1, "#ff8c1a", "urgent", 2),
+        ("wanted_person", "Wanted subject", 1, "#ff4d4f", "urgent", 1),
+        ("stolen_vehicle", "Stolen vehicle", 2, "#ff4d4f", "urgent", 1),
+        ("stolen_plate", "Stolen plate", 2, "#ff4d4f", "notice", 1),
+        ("other", "Other", 3, "#c58bff", "notice", 1),
+        ("revoked_registration", "Suspended or revoked registration", 4, "#ffd53d", "notice", 1),
+        ("expired_registration", "Expired registration", 4, "#ffd53d", "notice", 0),
+        ("scofflaw", "Parking scofflaw", 5, "#58b4ff", "silent", 0),
+    ]
+    return {
+        name: Category(
+            label=label, priority=priority, colour=colour, sound=sound, lookalike_positions=n
+        )
+        for name, label, priority, colour, sound, n in rows
+    }
+
+
+def _default_purposes() -> dict[str, str]:
+    return {
+        "criminal_investigation": "Criminal investigation",
+        "stolen_vehicle": "Stolen vehicle or plate",
+        "missing_or_endangered": "Missing or endangered person",
+        "wanted_person": "Wanted person or warrant",
+        "traffic_crash": "Traffic crash or hit-and-run",
+        "civil_administrative": "Department civil or administrative action",
+        "alert_verification": "Verification of an alert",
+    }
+
+
+class Policy(BaseModel):
+    """Every limit that a refusal may rest on. Times are in the unit that the name ends with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str = "1"
+    purposes: dict[str, str] = Field(default_factory=_default_purposes)
+    categories: dict[str, Category] = Field(default_factory=_default_categories)
+    access_roles: frozenset[Role] = frozenset(
+        {Role.OFFICER, Role.CSO, Role.DISPATCHER, Role.SUPERVISOR, Role.ADMINISTRATOR}
+    )
+    """Who may search and work on alerts once trained (131.6-2)."""
+    suspicion_min_characters: int = 20
+    search_max_rows: int = 500
+    frame_max_bytes: int = 4 * 1024 * 1024
+    frame_max_pixels: int = 50_000_000
+    clock_skew_max_seconds: int = 300
+    delivery_delay_max_seconds: int = 72 * 3600
+    alert_window_seconds: int = 300
+    alert_escalation_seconds: int = 120
+    lookalike_min_length: int = 5
+    reads_retention_days: int = 30
+    manual_entry_max_days: int = 30
+    manual_entry_check_hours: int = 24
+
+    @classmethod
+    def load(cls, path: Path | None) -> Self:
+        """The agency's policy; the defaults where no file is given.
+
+        Raises `pydantic.ValidationError` naming the field when the file says something else.
+        """
+        if path is None:
+            return cls()
+        with path.open("rb") as file:
+            return cls.model_validate(tomllib.load(file))

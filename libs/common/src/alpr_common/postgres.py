@@ -1,0 +1,181 @@
+"""The edge to PostgreSQL: a pool, transactions whose outages are `Outage`, a migration runner.
+
+asyncpg is imported here and in each service's `store.py` alone.
+"""
+
+import asyncio
+import hashlib
+import importlib.resources
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import structlog
+from asyncpg.pool import PoolConnectionProxy
+
+from alpr_common.errors import Outage
+
+log = structlog.get_logger()
+
+Connection = asyncpg.Connection | PoolConnectionProxy
+"""What store functions take: a connection inside the caller's transaction."""
+
+_OUTAGES = (
+    OSError,
+    asyncio.TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InterfaceError,
+)
+
+_AGENCY_SETTING = "alpr.agency_id"
+_LEDGER = """
+CREATE TABLE IF NOT EXISTS schema_migration (
+    number integer PRIMARY KEY,
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)
+"""
+
+
+class Database:
+    """A service's pool under its runtime role, which owns nothing and obeys row-level security."""
+
+    def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
+        self._pool = pool
+
+    @classmethod
+    async def connect(cls, url: str, pool_size: int = 8) -> "Database":
+        """Open the pool; raises `Outage` when the server does not answer."""
+        try:
+            pool = await asyncpg.create_pool(
+                url, min_size=1, max_size=pool_size, timeout=5, command_timeout=30
+            )
+        except _OUTAGES as error:
+            raise Outage(f"PostgreSQL did not answer: {error!r}") from error
+        assert pool is not None
+        return cls(pool)
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def transaction(self, agency_id: str | None = None) -> AsyncIterator[Connection]:
+        """A transaction, committed at the end of the block (synchronously, to disk).
+
+        `agency_id` is what row-level security policies compare with
+        (`current_setting('alpr.agency_id', true)`); None sees no tenant's rows.
+        Raises `Outage` when the server goes away; then nothing of the block is stored, unless
+        the connection broke during the commit itself: callers' writes are idempotent for that.
+        """
+        try:
+            async with self._pool.acquire(timeout=5) as connection, connection.transaction():
+                await connection.execute(
+                    "SELECT set_config($1, $2, true)", _AGENCY_SETTING, agency_id or ""
+                )
+                yield connection
+        except _OUTAGES as error:
+            raise Outage(f"PostgreSQL went away: {error!r}") from error
+
+    async def is_ready(self) -> bool:
+        """Whether a statement goes through now."""
+        try:
+            async with self._pool.acquire(timeout=2) as connection:
+                await connection.execute("SELECT 1", timeout=2)
+        except _OUTAGES:
+            return False
+        return True
+
+    @asynccontextmanager
+    async def listening(self, channel: str) -> AsyncIterator["asyncio.Queue[str]"]:
+        """Payloads notified on `channel`, on a connection of their own."""
+        queue: asyncio.Queue[str] = asyncio.Queue()
+        try:
+            async with self._pool.acquire(timeout=5) as connection:
+
+                def put(_c: object, _pid: int, _channel: str, payload: object) -> None:
+                    queue.put_nowait(str(payload))
+
+                await connection.add_listener(channel, put)
+                try:
+                    yield queue
+                finally:
+                    if not connection.is_closed():
+                        await connection.remove_listener(channel, put)
+        except _OUTAGES as error:
+            raise Outage(f"PostgreSQL went away: {error!r}") from error
+
+
+@dataclass(frozen=True)
+class Migration:
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+class MigrationChanged(Exception):
+    """A migration that was applied has been edited since. Write a new one instead."""
+
+
+def migrations_of(package: str) -> list[Migration]:
+    """The `migrations/NNNN_name.sql` files of a package, in order."""
+    found = []
+    for file in importlib.resources.files(package).joinpath("migrations").iterdir():
+        named = re.fullmatch(r"(\d{4})_(\w+)\.sql", file.name)
+        if named:
+            found.append(Migration(int(named[1]), named[2], file.read_text("utf-8")))
+    return sorted(found, key=lambda m: m.number)
+
+
+async def migrate(owner_url: str, package: str) -> list[str]:
+    """Bring the package's schema forward as its owner; returns the names applied.
+
+    One transaction for all, under an advisory lock, so that replicas which start together apply
+    each once. A ledger keeps number and SHA-256; raises `MigrationChanged` when a file differs
+    from what was applied, `Outage` when the server does not answer.
+    """
+    migrations = migrations_of(package)
+    try:
+        connection = await asyncpg.connect(owner_url, timeout=5)
+    except _OUTAGES as error:
+        raise Outage(f"PostgreSQL did not answer: {error!r}") from error
+    applied = []
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(hashtext($1))", package)
+            await connection.execute(_LEDGER)
+            rows = await connection.fetch("SELECT number, sha256 FROM schema_migration")
+            ledger = {row["number"]: row["sha256"] for row in rows}
+            for migration in migrations:
+                known = ledger.get(migration.number)
+                if known == migration.sha256:
+                    continue
+                if known is not None:
+                    raise MigrationChanged(
+                        f"{package} migration {migration.number:04d}_{migration.name} was edited "
+                        "after it had been applied; add a new migration instead"
+                    )
+                await connection.execute(migration.sql)
+                await connection.execute(
+                    "INSERT INTO schema_migration (number, name, sha256) VALUES ($1, $2, $3)",
+                    migration.number,
+                    migration.name,
+                    migration.sha256,
+                )
+                applied.append(f"{migration.number:04d}_{migration.name}")
+    finally:
+        await connection.close()
+    if applied:
+        log.info("schema.migrated", package=package, applied=applied)
+    return applied

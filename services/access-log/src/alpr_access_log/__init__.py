@@ -1,0 +1,1 @@
+"""Stored reads and the only door to them."""

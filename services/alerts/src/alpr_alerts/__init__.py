@@ -1,0 +1,1 @@
+"""Puts hits before people and records what they decide."""

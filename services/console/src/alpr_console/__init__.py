@@ -1,0 +1,1 @@
+"""The web console for officers, dispatch, supervisors and administrators."""

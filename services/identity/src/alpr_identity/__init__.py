@@ -1,0 +1,1 @@
+"""People, roles, training, sign-in and tokens."""

@@ -1,0 +1,1 @@
+"""Takes camera frames in and puts them on Kafka, losing none."""

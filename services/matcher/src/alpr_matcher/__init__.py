@@ -1,0 +1,1 @@
+"""Hot lists, and the join of reads with them into hits."""
