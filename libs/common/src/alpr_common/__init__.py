@@ -1,1 +1,4 @@
-"""What every service of the ALPR system shares: messages, topics, policy, and the edges to Kafka, PostgreSQL and the object store."""
+"""What every service of the ALPR system shares.
+
+Messages, topics, plates, policy, and the edges to Kafka, PostgreSQL and the object store.
+"""

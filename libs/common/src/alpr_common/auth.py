@@ -217,7 +217,7 @@ class Gate:
         return self.verifier.verify(token.strip(), address)
 
 
-async def public(request: Request) -> None:  # noqa: ARG001 - a dependency takes the request
+async def public(request: Request) -> None:
     """Declares that a route is open to anybody: health, metrics, sign-in."""
 
 

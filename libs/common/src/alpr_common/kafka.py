@@ -114,7 +114,7 @@ class Publisher:
         assert self._producer is not None
         try:
             future = await self._producer.send(topic, value, key=key, headers=headers)
-        except (KafkaError, asyncio.TimeoutError) as error:
+        except (TimeoutError, KafkaError) as error:
             raise Outage(f"Kafka did not take a message for {topic}: {error!r}") from error
         return _acknowledged(future, topic)
 
@@ -122,7 +122,7 @@ class Publisher:
 async def _acknowledged(future: Awaitable[Any], name: str) -> None:
     try:
         await future
-    except (KafkaError, asyncio.TimeoutError) as error:
+    except (TimeoutError, KafkaError) as error:
         raise Outage(f"Kafka did not acknowledge a message for {name}: {error!r}") from error
 
 
@@ -296,7 +296,7 @@ class ConsumeLoop(Generic[T]):
             await self._retrying(lambda: self._handle([one]))
         except DeadLetterCapReached:
             raise
-        except Exception as error:  # noqa: BLE001 - the reason goes with it to its dead letter
+        except Exception as error:
             log.exception("message.poisoned", topic=self._topic.name, offset=one.received.offset)
             await self._dead_letter(one.received, error)
 

@@ -1,8 +1,8 @@
 """Pictures in the object store: a local folder by default, S3 by setting.
 
-Keys are deterministic and written once, so that a redelivered frame overwrites a picture with
-itself. Layout: `<agency_id>/<yyyy>/<mm>/<dd>/<camera_id>/<frame_id>[...].jpg`, so that retention can drop a
-day, and an agency's pictures share a prefix.
+Keys are deterministic, so that a redelivered frame overwrites a picture with itself. Layout:
+`<agency_id>/<yyyy>/<mm>/<dd>/<camera_id>/<frame_id>[...].jpg`: an agency's pictures share a prefix
+and retention can drop a day of them.
 """
 
 from datetime import UTC, datetime
@@ -57,6 +57,6 @@ class Pictures:
 def picture_key(
     agency_id: str, camera_id: str, captured_at: datetime, frame_id: UUID, suffix: str = ""
 ) -> str:
-    """Where a frame's picture lies, or a plate crop's with a `suffix` such as `-plate-<read_id>`."""
+    """Where a frame's picture lies; a plate crop's with a `suffix` like `-plate-<read_id>`."""
     day = captured_at.astimezone(UTC).strftime("%Y/%m/%d")
     return f"{agency_id}/{day}/{camera_id}/{frame_id}{suffix}.jpg"
