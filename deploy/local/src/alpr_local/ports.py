@@ -1,0 +1,39 @@
+"""Free ports that stay ours between a stop and the next start."""
+
+from __future__ import annotations
+
+import random
+import socket
+from pathlib import Path
+
+# Below the range that Linux takes for outgoing connections (32768 up): while a broker is down, no
+# client socket of anybody can be given its port.
+_LOWEST, _HIGHEST = 20_000, 32_000
+
+
+def choose_port(host: str = "127.0.0.1") -> int:
+    """A port nobody listens on now."""
+    for _ in range(200):
+        port = random.randint(_LOWEST, _HIGHEST)
+        if is_free(port, host):
+            return port
+    raise OSError(f"no free port between {_LOWEST} and {_HIGHEST} on {host}")
+
+
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def remembered_port(path: Path) -> int:
+    """The port kept in `path`, chosen and written there the first time."""
+    if path.exists():
+        return int(path.read_text())
+    port = choose_port()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(str(port))
+    return port
