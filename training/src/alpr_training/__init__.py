@@ -1,0 +1,1 @@
+"""Synthetic plates, training, export and evaluation of the models this system ships."""
