@@ -86,7 +86,11 @@ def _stamped() -> Installation | None:
     if stamp.pop("inputs", None) != _inputs():
         return None
     installation = Installation(**{name: Path(path) for name, path in stamp.items()})
-    needed = (installation.java, installation.kafka_jars, installation.postgres / "bin" / "postgres")
+    needed = (
+        installation.java,
+        installation.kafka_jars,
+        installation.postgres / "bin" / "postgres",
+    )
     return installation if all(path.exists() for path in needed) else None
 
 

@@ -76,6 +76,10 @@ def _inspect(executable: Path) -> Java | None:
         return None
     home = re.search(r"^\s*java\.home = (.+)$", shown, re.MULTILINE)
     version = re.search(r"^\s*java\.runtime\.version = (.+)$", shown, re.MULTILINE)
-    if home is None or version is None or int(version[1].split(".")[0].split("+")[0]) < _OLDEST_MAJOR:
+    if (
+        home is None
+        or version is None
+        or int(version[1].split(".")[0].split("+")[0]) < _OLDEST_MAJOR
+    ):
         return None
     return Java(executable, Path(home[1]), version[1])

@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,7 +34,11 @@ class KafkaServer:
     """One broker under `folder`. Starting a running one does nothing, nor does stopping a stopped one."""
 
     def __init__(
-        self, folder: Path, logs: Path, installation: Installation, jvm_options: tuple[str, ...] = ()
+        self,
+        folder: Path,
+        logs: Path,
+        installation: Installation,
+        jvm_options: tuple[str, ...] = (),
     ) -> None:
         self._folder = folder
         self._logs = logs
@@ -120,26 +124,39 @@ class KafkaServer:
         self._pid_file.record(self._child.pid)
 
     def _wait_until_ready(self, deadline_seconds: float) -> None:
-        deadline = time.monotonic() + deadline_seconds
-        reason = "no connection"
-        while time.monotonic() < deadline and self.is_running():
-            try:
-                # A bare connection first: the client library logs every refused one as an error.
-                _connect(self.bootstrap_servers)
-                run_apart(_metadata(self.bootstrap_servers))
-            except Exception as error:  # noqa: BLE001  (whatever it says, it is not ready)
-                reason = str(error)
-                time.sleep(0.1)
-            else:
-                return
-        state = "does not answer" if self.is_running() else "ended"
-        logs = f"{tail(self._logs / 'kafka.out')}\n{tail(self.log_path)}"
-        raise ServerNotReady(f"Kafka {state} ({reason}):\n{logs}")
+        try:
+            wait_for_kafka(self.bootstrap_servers, deadline_seconds, self.is_running)
+        except ServerNotReady as error:
+            logs = f"{tail(self._logs / 'kafka.out')}\n{tail(self.log_path)}"
+            raise ServerNotReady(f"{error}\n{logs}") from None
 
     def _reap(self) -> None:
         if self._child is not None:
             self._child.wait(timeout=10)
             self._child = None
+
+
+def wait_for_kafka(
+    bootstrap_servers: str, deadline_seconds: float, is_running: Callable[[], bool] = lambda: True
+) -> None:
+    """Wait until a broker answers a metadata request with itself in it.
+
+    Raises ServerNotReady at the deadline, or at once when `is_running` says that it ended.
+    """
+    deadline = time.monotonic() + deadline_seconds
+    reason = "no connection"
+    while time.monotonic() < deadline and is_running():
+        try:
+            # A bare connection first: the client library logs every refused one as an error.
+            _connect(bootstrap_servers)
+            run_apart(_metadata(bootstrap_servers))
+        except Exception as error:  # noqa: BLE001  (whatever it says, it is not ready)
+            reason = str(error)
+            time.sleep(0.1)
+        else:
+            return
+    state = "does not answer" if is_running() else "ended"
+    raise ServerNotReady(f"Kafka {state}: {reason}")
 
 
 def _connect(bootstrap_servers: str) -> None:
@@ -178,9 +195,7 @@ async def _delete_topics(bootstrap_servers: str, pattern: re.Pattern[str], secon
 
 def delete_topics(bootstrap_servers: str, pattern: str, deadline_seconds: float = 30) -> None:
     """Delete every topic whose whole name matches; committed offsets of theirs go with them."""
-    run_apart(
-        _delete_topics(bootstrap_servers, re.compile(f"^(?:{pattern})$"), deadline_seconds)
-    )
+    run_apart(_delete_topics(bootstrap_servers, re.compile(f"^(?:{pattern})$"), deadline_seconds))
 
 
 def run_apart(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -43,7 +43,8 @@ class RunAs:
         if not self.options:
             return True
         return all(
-            part.stat().st_mode & stat.S_IXOTH for part in (folder.resolve(), *folder.resolve().parents)
+            part.stat().st_mode & stat.S_IXOTH
+            for part in (folder.resolve(), *folder.resolve().parents)
         )
 
 

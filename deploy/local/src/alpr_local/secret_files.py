@@ -44,17 +44,13 @@ class SecretFiles:
         return self.folder / "token-public-key.pem"
 
     def _make_token_keys(self) -> None:
-        private, public = (
-            self.folder / f"token-{half}-key.pem" for half in ("private", "public")
-        )
+        private, public = (self.folder / f"token-{half}-key.pem" for half in ("private", "public"))
         if public.exists() and private.exists():
             return
         key = Ed25519PrivateKey.generate()
         private.unlink(missing_ok=True)
         public.unlink(missing_ok=True)
-        self._write(
-            private, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        )
+        self._write(private, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         self._write(
             public,
             key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),

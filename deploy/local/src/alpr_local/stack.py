@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,16 +19,19 @@ from types import TracebackType
 from typing import NoReturn, Self
 
 from alpr_local import watch
-from alpr_local.errors import LocalStackError, ServerNotOurs
-from alpr_local.folders import repository, stack_folder
+from alpr_local.errors import ServerNotOurs
+from alpr_local.folders import stack_folder
 from alpr_local.install import Say, install
-from alpr_local.kafka import KafkaServer, delete_topics
+from alpr_local.kafka import KafkaServer, delete_topics, run_apart
 from alpr_local.locks import locked
+from alpr_local.pidfile import PidFile
 from alpr_local.postgres import PostgresServer
 from alpr_local.postgres_binaries import install as postgres_programs
 from alpr_local.provisioning import PostgresAddress, Provisioning
 from alpr_local.secret_files import SecretFiles
 
+# Beside run/, not in it: everything in run/ is stopped with the stack.
+_OWNER = "owner.pid"
 # Our topics and what Faust derives from its app id; nobody else's, should the broker be shared.
 _OUR_TOPICS = r"alpr[.-].*"
 
@@ -90,7 +91,9 @@ class Stack:
             folder / "postgres", folder / "logs" / "postgres.log", secrets, installation.postgres
         )
         provisioning = Provisioning(postgres.address, "alpr", secrets, installation.postgres)
-        return cls(folder, kafka, postgres, provisioning, kafka.bootstrap_servers, "local processes")
+        return cls(
+            folder, kafka, postgres, provisioning, kafka.bootstrap_servers, "local processes"
+        )
 
     @classmethod
     def given(
@@ -124,6 +127,16 @@ class Stack:
         return self.folder / "objects"
 
     @property
+    def spool_folder(self) -> Path:
+        """Where ingest keeps frames while Kafka is away."""
+        return self.folder / "spool"
+
+    @property
+    def work_folder(self) -> Path:
+        """What processes keep for themselves and can rebuild."""
+        return self.folder / "work"
+
+    @property
     def is_local(self) -> bool:
         """Whether the servers can be stopped, killed and restarted from here."""
         return isinstance(self.kafka, KafkaServer)
@@ -145,8 +158,8 @@ class Stack:
     def start(self, *, owned: bool = False) -> Self:
         """Start what is not running, wait until both answer, bring roles and schemas up to date.
 
-        `owned`: a watcher stops and removes nothing but stops everything of this stack when this
-        process ends, however it ends. Raises ServerNotReady or ProvisioningFailed.
+        `owned`: a watcher stops everything of this stack, data staying, when this process ends,
+        however it ends. Raises ServerNotReady or ProvisioningFailed.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with locked(self.folder / "lock"):
@@ -164,13 +177,10 @@ class Stack:
 
     def create_topics(self) -> None:
         """Create the topics of alpr_common.topics that do not exist yet."""
-        done = subprocess.run(
-            [sys.executable, "-m", "alpr_common.topics"],
-            env={**os.environ, "ALPR_KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap_servers},
-            cwd=repository(), capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode != 0:
-            raise LocalStackError(f"the topics could not be created: {done.stderr.strip()[-2000:]}")
+        # Imported late: starting servers needs none of the product.
+        from alpr_common.topics import create_topics
+
+        run_apart(create_topics(self.kafka_bootstrap_servers))
 
     def clear(self) -> None:
         """Back to the state after the first start: empty schemas, no topics, no objects or spools.
@@ -180,7 +190,7 @@ class Stack:
         delete_topics(self.kafka_bootstrap_servers, _OUR_TOPICS)
         self._provisioning.drop_database()
         self._provisioning.apply()
-        for folder in (self.objects_folder, self.folder / "spool", self.folder / "work"):
+        for folder in (self.objects_folder, self.spool_folder, self.work_folder):
             shutil.rmtree(folder, ignore_errors=True)
         self.objects_folder.mkdir(parents=True)
 
@@ -216,11 +226,37 @@ class Stack:
         self.stop()
 
 
+_TEMPORARY = "test-"
+
+
+def temporary_name() -> str:
+    """The name of this process's temporary stack."""
+    return f"{_TEMPORARY}{os.getpid()}"
+
+
 @contextmanager
-def temporary_stack(name: str, say: Say = print) -> Iterator[Stack]:
-    """A local stack that exists while the block runs; nothing of it is left afterwards."""
-    stack = Stack.local(name, say)
+def temporary_stack(say: Say = print) -> Iterator[Stack]:
+    """A local stack that exists while the block runs; nothing of it is left afterwards.
+
+    What earlier runs left, killed before they could tidy up, goes first.
+    """
+    remove_abandoned(say)
+    folder = stack_folder(temporary_name())
+    PidFile(folder / _OWNER).record(os.getpid())
+    stack = Stack.local(folder.name, say)
     try:
         yield stack.start(owned=True)
     finally:
         stack.remove()
+
+
+def remove_abandoned(say: Say = print) -> list[str]:
+    """Stop and delete temporary stacks whose owner is dead; returns their names."""
+    abandoned = [
+        owner.parent.name
+        for owner in stack_folder("").glob(f"{_TEMPORARY}*/{_OWNER}")
+        if PidFile(owner).running() is None
+    ]
+    for name in abandoned:
+        Stack.local(name, say).remove()
+    return abandoned

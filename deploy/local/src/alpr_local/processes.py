@@ -1,0 +1,223 @@
+"""Service processes for tests: one by one, from the same Procfile as the demo's.
+
+services = Services(stack)
+ingest = services.start("ingest")              # waits until /ready answers 200
+ingest.kill(); ingest.restart()
+second = services.start("matcher-worker", instance="second")
+services.stop_all()
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import shlex
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+from alpr_local.errors import LocalStackError, ServerNotReady
+from alpr_local.folders import local_folder, repository
+from alpr_local.logs import open_log, tail
+from alpr_local.pidfile import PidFile
+from alpr_local.ports import choose_port
+from alpr_local.stack import Stack
+from alpr_local.wiring import choose_ports, process_environment, variable
+
+
+def procfile() -> dict[str, str]:
+    """Command line by process name, from deploy/local/Procfile."""
+    from honcho.environ import parse_procfile
+
+    parsed = parse_procfile((local_folder() / "Procfile").read_text())
+    return {str(name): str(command) for name, command in parsed.processes.items()}
+
+
+class ServiceProcess:
+    """One process of the Procfile: started, waited for, killed, restarted under the same address."""
+
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        environment: dict[str, str],
+        port: int,
+        pid_file: PidFile,
+        log_path: Path,
+    ) -> None:
+        self.name = name
+        self.port = port
+        self.log_path = log_path
+        self.environment = environment
+        self._command = command
+        self._pid_file = pid_file
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        process = self._pid_file.running()
+        return process.pid if process else None
+
+    def is_running(self) -> bool:
+        return self._pid_file.running() is not None
+
+    def start(self, *, wait: bool = True, deadline_seconds: float = 60) -> Self:
+        """Start if it does not run, and wait for /ready unless told not to. Raises ServerNotReady."""
+        if not self.is_running():
+            self._reap()
+            with open_log(self.log_path) as log:
+                self._child = subprocess.Popen(
+                    self._command, env=self.environment, cwd=repository(),
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )  # fmt: skip
+            self._pid_file.record(self._child.pid)
+        if wait:
+            self.wait_until_ready(deadline_seconds)
+        return self
+
+    def is_ready(self) -> bool:
+        """Whether GET /ready answers 200 now."""
+        return answers_ready(self.port)
+
+    def wait_until_ready(self, deadline_seconds: float = 60) -> None:
+        """Raises ServerNotReady, with the end of the log, when it ends or the deadline passes."""
+        deadline = time.monotonic() + deadline_seconds
+        while not self.is_ready():
+            ended = not self.is_running()
+            if ended or time.monotonic() > deadline:
+                state = "ended" if ended else f"was not ready within {deadline_seconds} s"
+                raise ServerNotReady(f"{self.name} {state}:\n{tail(self.log_path, 60)}")
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """SIGKILL the process and all its descendants; returns when they are gone."""
+        self._pid_file.kill()
+        self._reap()
+
+    def terminate(self, patience_seconds: float = 15) -> None:
+        """SIGTERM; SIGKILL what is still there after the patience ran out."""
+        self._pid_file.end(signal.SIGTERM, patience_seconds)
+        self._reap()
+
+    def signal_end(self) -> None:
+        """SIGTERM without waiting."""
+        process = self._pid_file.running()
+        if process is not None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.terminate()
+
+    def restart(self, *, deadline_seconds: float = 60) -> Self:
+        """Terminate if it runs, start again at the same address, wait until ready."""
+        self.terminate()
+        return self.start(deadline_seconds=deadline_seconds)
+
+    def _reap(self) -> None:
+        if self._child is not None:
+            self._child.wait(timeout=10)
+            self._child = None
+
+
+class Services:
+    """The service processes of one stack. Addresses are fixed at construction, so that a process can
+    be started before those it talks to."""
+
+    def __init__(self, stack: Stack, environment: dict[str, str] | None = None) -> None:
+        self.stack = stack
+        self.ports = choose_ports()
+        self.environment = dict(environment or {})
+        """Extra variables for every process."""
+        self._commands = procfile()
+        self._processes: dict[str, ServiceProcess] = {}
+
+    def url(self, name: str) -> str:
+        """The base address of a process, whether or not it runs."""
+        return f"http://127.0.0.1:{self.ports[name]}"
+
+    def environment_for_tools(self) -> dict[str, str]:
+        """The environment of a process of the stack, for a command that a test runs itself."""
+        return process_environment(self.stack, self.ports, self.environment)
+
+    def start(
+        self,
+        name: str,
+        *,
+        instance: str = "",
+        environment: dict[str, str] | None = None,
+        wait: bool = True,
+        deadline_seconds: float = 60,
+    ) -> ServiceProcess:
+        """Start a process of the Procfile and wait until it is ready.
+
+        `instance` names a further one of the same kind, with a port and a data folder of its own.
+        `environment` goes over the stack's. Starting a name that runs returns it as it is; one that
+        was stopped comes back with the environment given now. Raises ServerNotReady.
+        """
+        key = f"{name}-{instance}" if instance else name
+        running = self._processes.get(key)
+        if running is None or not running.is_running():
+            running = self._process(name, key, environment or {}, running)
+            self._processes[key] = running
+        return running.start(wait=wait, deadline_seconds=deadline_seconds)
+
+    def _process(
+        self, name: str, key: str, extra: dict[str, str], before: ServiceProcess | None
+    ) -> ServiceProcess:
+        if name not in self._commands:
+            raise LocalStackError(f"deploy/local/Procfile has no process {name}")
+        own: dict[str, str] = {}
+        port = before.port if before else self.ports[name]
+        if key != name:
+            port = before.port if before else choose_port()
+            own[f"ALPR_{variable(name)}_PORT"] = str(port)
+            own["ALPR_MATCHER_WORKER_DATA_FOLDER"] = str(self.stack.work_folder / key)
+            own["ALPR_INGEST_SPOOL_FOLDER"] = str(self.stack.spool_folder / key)
+        variables = process_environment(
+            self.stack, self.ports, {**self.environment, **own, **extra}
+        )
+        return ServiceProcess(
+            key,
+            shlex.split(self._commands[name]),
+            variables,
+            int(variables[f"ALPR_{variable(name)}_PORT"]),
+            PidFile(self.stack.folder / "run" / f"{key}.pid"),
+            self.stack.logs_folder / f"{key}.log",
+        )
+
+    def get(self, name: str, instance: str = "") -> ServiceProcess:
+        """A process that was started before, running or not. Raises KeyError."""
+        return self._processes[f"{name}-{instance}" if instance else name]
+
+    def start_all(self, *names: str, deadline_seconds: float = 90) -> None:
+        """Start several (all of the Procfile when none is named) at once, then wait for each."""
+        started = [self.start(name, wait=False) for name in names or self._commands]
+        for process in started:
+            process.wait_until_ready(deadline_seconds)
+
+    def stop_all(self) -> None:
+        """End all of them: SIGTERM to everyone first, so that they end side by side."""
+        for process in self._processes.values():
+            process.signal_end()
+        for process in self._processes.values():
+            process.terminate()
+        self._processes.clear()
+
+
+def answers_ready(port: int) -> bool:
+    """Whether GET /ready on loopback answers 200. No proxy of the environment is asked."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/ready")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,87 @@
+"""Which process listens where, and the environment that tells every process about all others."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from alpr_local.folders import repository
+from alpr_local.ports import choose_port, remembered_port
+from alpr_local.provisioning import owner_role, runtime_role, services_with_a_schema
+from alpr_local.stack import Stack
+
+# Names as in the Procfile. Each has an HTTP port, if only for /live, /ready and /metrics.
+PROCESSES = (
+    "ingest",
+    "recognizer",
+    "matcher",
+    "matcher-worker",
+    "alerts",
+    "access-log",
+    "identity",
+    "console",
+)
+_WITH_AN_ADDRESS = ("ingest", "matcher", "alerts", "access-log", "identity", "console")
+
+
+def variable(process: str) -> str:
+    """How a process is called in the names of its variables: `access-log` → `ACCESS_LOG`."""
+    return process.upper().replace("-", "_")
+
+
+def choose_ports() -> dict[str, int]:
+    """A free port for every process, by its name in the Procfile."""
+    ports: dict[str, int] = {}
+    for process in PROCESSES:
+        port = choose_port()
+        while port in ports.values():
+            port = choose_port()
+        ports[process] = port
+    return ports
+
+
+def remembered_ports(folder: Path) -> dict[str, int]:
+    """The ports of a stack that keeps its addresses from run to run (the demo's bookmarks work)."""
+    return {name: remembered_port(folder / "ports" / name) for name in PROCESSES}
+
+
+def environment(stack: Stack, ports: dict[str, int]) -> dict[str, str]:
+    """Every `ALPR_…` variable of every process, given a port by Procfile name."""
+    variables = {
+        "ALPR_KAFKA_BOOTSTRAP_SERVERS": stack.kafka_bootstrap_servers,
+        "ALPR_OBJECT_STORE_URL": stack.objects_folder.as_uri(),
+        "ALPR_TOKEN_PUBLIC_KEY_FILE": str(stack.secrets.token_public_key),
+        "ALPR_IDENTITY_TOKEN_PRIVATE_KEY_FILE": str(stack.secrets.token_private_key),
+        "ALPR_MODELS_FOLDER": str(repository() / "models"),
+        "ALPR_LOG_FORMAT": "json",
+        "ALPR_INGEST_SPOOL_FOLDER": str(stack.spool_folder / "ingest"),
+        "ALPR_MATCHER_WORKER_DATA_FOLDER": str(stack.work_folder / "matcher-worker"),
+    }
+    for process, port in ports.items():
+        prefix = f"ALPR_{variable(process)}"
+        variables[f"{prefix}_HOST"] = "127.0.0.1"
+        variables[f"{prefix}_PORT"] = str(port)
+        if process in _WITH_AN_ADDRESS:
+            variables[f"{prefix}_URL"] = f"http://127.0.0.1:{port}"
+    for service in services_with_a_schema():
+        prefix = f"ALPR_{service.upper()}"
+        variables[f"{prefix}_DATABASE_URL"] = stack.postgres_dsn(runtime_role(service))
+        variables[f"{prefix}_MIGRATION_DATABASE_URL"] = stack.postgres_dsn(owner_role(service))
+    return variables
+
+
+def process_environment(
+    stack: Stack, ports: dict[str, int], extra: dict[str, str] | None = None
+) -> dict[str, str]:
+    """What a process is started with: this process's environment, ours over it.
+
+    Variables of the system that happen to be set in a developer's shell do not leak in: a service
+    sees what the stack says and nothing else.
+    """
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ALPR_")}
+    beside_python = str(Path(sys.executable).parent)
+    inherited["PATH"] = f"{beside_python}{os.pathsep}{inherited.get('PATH', os.defpath)}"
+    # Lines reach the log when they are written, not when a buffer of a killed process was full.
+    inherited["PYTHONUNBUFFERED"] = "1"
+    return {**inherited, **environment(stack, ports), **(extra or {})}

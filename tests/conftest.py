@@ -1,0 +1,78 @@
+"""Fixtures of all tests: servers, service processes and the data that is not shipped.
+
+`stack` is started on the first use of a run and shared. A module that stores anything asks for
+`fresh_stack` (empty schemas, empty topics) or `services` (the same, with processes on it).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alpr_local.folders import repository
+from alpr_local.processes import Services
+from alpr_local.stack import Stack
+
+from tests.support.servers import any_stack
+
+_SERVERS = pytest.StashKey[str]()
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """Kafka and PostgreSQL, ready and provisioned; what is in them may be another module's."""
+    began = time.monotonic()
+    with any_stack() as started:
+        request.config.stash[_SERVERS] = (
+            f"servers: {started.origin}, Kafka at {started.kafka_bootstrap_servers}, "
+            f"PostgreSQL database {started.database}, ready in {time.monotonic() - began:.1f} s"
+        )
+        yield started
+
+
+@pytest.fixture(scope="module")
+def fresh_stack(stack: Stack) -> Stack:
+    """The shared servers as after a first start: empty schemas, empty topics, no committed offset,
+    no stored object. Migrations have not run; the services run their own."""
+    stack.clear()
+    stack.create_topics()
+    return stack
+
+
+@pytest.fixture(scope="module")
+def services(fresh_stack: Stack) -> Iterator[Services]:
+    """Starts service processes by name on a fresh stack; what it started ends with the module."""
+    started = Services(fresh_stack)
+    try:
+        yield started
+    finally:
+        started.stop_all()
+
+
+@pytest.fixture(scope="module")
+def local_stack(fresh_stack: Stack) -> Stack:
+    """A fresh stack whose servers the test may kill; skipped where they are somebody else's."""
+    if not fresh_stack.is_local:
+        pytest.skip(f"needs servers it may kill; these are {fresh_stack.origin}")
+    return fresh_stack
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder ../shared beside the checkout: pictures and figures that are not shipped."""
+    folder = repository().parent / "shared"
+    if not folder.is_dir():
+        reason = "needs ../shared, which is not beside this checkout"
+        if os.environ.get("ALPR_REQUIRE_SHARED") == "1":
+            pytest.fail(f"{reason}, and ALPR_REQUIRE_SHARED=1 forbids skipping")
+        pytest.skip(reason)
+    return folder
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    terminalreporter.write_line(config.stash.get(_SERVERS, "servers: none were needed"))

@@ -1,0 +1,67 @@
+"""The servers start within their limit, keep what they acknowledged, and leave nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from alpr_local.stack import Stack
+
+pytestmark = pytest.mark.integration
+
+START_LIMIT_SECONDS = 15
+
+
+async def _publish(servers: str, topic: str, value: bytes) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=servers, acks="all")
+    await producer.start()
+    try:
+        await producer.send_and_wait(topic, value)
+    finally:
+        await producer.stop()
+
+
+async def _first_value(servers: str, topic: str) -> bytes:
+    consumer = AIOKafkaConsumer(
+        topic, bootstrap_servers=servers, auto_offset_reset="earliest", group_id=None
+    )
+    await consumer.start()
+    try:
+        record = await asyncio.wait_for(consumer.getone(), 20)
+        return bytes(record.value)
+    finally:
+        await consumer.stop()
+
+
+def test_a_warm_start_is_ready_within_fifteen_seconds(local_stack: Stack) -> None:
+    local_stack.kafka.stop()
+    local_stack.postgres.stop()
+    began = time.monotonic()
+    local_stack.start()
+    assert time.monotonic() - began < START_LIMIT_SECONDS
+
+
+async def test_an_acknowledged_message_survives_a_killed_broker(local_stack: Stack) -> None:
+    address = local_stack.kafka_bootstrap_servers
+    await _publish(address, "alpr.audit.v1", b"acknowledged")
+    await asyncio.to_thread(local_stack.kafka.kill)
+    assert not local_stack.kafka.is_running()
+    await asyncio.to_thread(local_stack.kafka.start)
+    assert await _first_value(address, "alpr.audit.v1") == b"acknowledged"
+
+
+async def test_an_acknowledged_row_survives_a_killed_server(local_stack: Stack) -> None:
+    owner = await asyncpg.connect(local_stack.postgres_dsn("alpr_ingest_owner"))
+    await owner.execute("CREATE TABLE kept (what text)")
+    await owner.execute("INSERT INTO kept VALUES ('acknowledged')")
+    await asyncio.to_thread(local_stack.postgres.kill)
+    owner.terminate()
+    await asyncio.to_thread(local_stack.postgres.start)
+    again = await asyncpg.connect(local_stack.postgres_dsn("alpr_ingest"))
+    try:
+        assert await again.fetchval("SELECT what FROM kept") == "acknowledged"
+    finally:
+        await again.close()
