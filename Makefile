@@ -15,7 +15,8 @@ test: install    ## all tests, on real servers and a real browser
 	@$(PY) -m pytest
 
 check: install   ## format, types, import contracts, unit tests: under a minute
-	@$(PY) -m alpr_local check
+	@.venv/bin/ruff check && .venv/bin/ruff format --check -q && .venv/bin/mypy && .venv/bin/lint-imports --no-logo
+	@$(PY) -m pytest -q tests/unit tests/contracts -m "not integration and not e2e and not browser and not gpu and not slow"
 
 bench: install   ## the speed figures, as JSON
 	@$(PY) -m bench

@@ -1,0 +1,1 @@
+"""`make demo`: street scenes of our own, the whole line started, a page to look at."""
