@@ -17,6 +17,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from fastapi import Request
+from fastapi.routing import iter_route_contexts
 
 from alpr_common.errors import AlprError
 from alpr_common.policy import Policy, Role
@@ -238,8 +239,9 @@ def ungated_routes(app: Any) -> list[str]:
             hasattr(d.call, "alpr_gate") or gates(d) for d in getattr(dependant, "dependencies", [])
         )
 
+    # `app.routes` holds an included router as one object: only this iterator goes into it.
     return sorted(
-        route.path
-        for route in app.routes
+        route.path or ""
+        for route in iter_route_contexts(app.routes)
         if hasattr(route, "dependant") and not gates(route.dependant)
     )

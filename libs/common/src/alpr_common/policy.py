@@ -121,6 +121,13 @@ class Policy(BaseModel):
     """Who may search and work on alerts once trained (131.6-2)."""
     suspicion_min_characters: int = 20
     search_max_rows: int = 500
+    search_window_max_days: int = 30
+    search_wildcard_min_characters: int = 3
+    """Characters that a wildcard search must name: fewer is a sweep, not a search for a plate."""
+    search_paging_seconds: int = 3600
+    """How long an access may be paged through before it has to be asked for again."""
+    picture_view_seconds: int = 3600
+    """How long after an access the pictures of the reads that it returned may be opened."""
     frame_max_bytes: int = 4 * 1024 * 1024
     frame_max_pixels: int = 50_000_000
     clock_skew_max_seconds: int = 300
@@ -131,6 +138,12 @@ class Policy(BaseModel):
     reads_retention_days: int = 30
     manual_entry_max_days: int = 30
     manual_entry_check_hours: int = 24
+    # CJISSECPOL v6.0: AC-7 (failures), SC-10 (idle), IA-11 (re-authentication), IA-5 (length).
+    sign_in_failures_max: int = 5
+    sign_in_failure_window_seconds: int = 15 * 60
+    session_idle_seconds: int = 3600
+    session_max_seconds: int = 12 * 3600
+    password_min_characters: int = 12
 
     @classmethod
     def load(cls, path: Path | None) -> Self:
