@@ -6,13 +6,13 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
 async def eventually(
-    predicate: Callable[[], T | Awaitable[T]],
+    predicate: Callable[[], Awaitable[T]] | Callable[[], T],
     deadline_seconds: float = 10,
     *,
     interval_seconds: float = 0.05,
@@ -27,7 +27,7 @@ async def eventually(
     while True:
         last: object
         try:
-            answer = predicate()
+            answer: Any = predicate()
             value: T = await answer if inspect.isawaitable(answer) else answer
             if value:
                 return value

@@ -89,7 +89,8 @@ def _background(light: Light, rng: np.random.Generator) -> Picture:
     texture = rng.normal(0, 5, (HEIGHT // 2, WIDTH // 2)).astype(np.float32)
     grain = cv2.resize(texture, (WIDTH, HEIGHT))[..., None]
     grain[:_HORIZON] *= 0.15
-    return np.clip(canvas + grain, 0, 255).astype(np.uint8)
+    grained: Picture = np.clip(canvas + grain, 0, 255).astype(np.uint8)
+    return grained
 
 
 def _skyline(canvas: Picture, light: Light, rng: np.random.Generator) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
+
 from alpr_training.plate_art import render_plate
 
 Picture = npt.NDArray[np.uint8]

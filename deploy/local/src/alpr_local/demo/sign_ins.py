@@ -1,0 +1,65 @@
+"""One person per role for the demo, with generated passwords that stay the same from run to run."""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from alpr_local.errors import LocalStackError
+
+_TRAINED_DAYS = 365
+
+
+@dataclass(frozen=True)
+class SignIn:
+    username: str
+    password: str
+    role: str
+    name: str
+
+
+_PEOPLE = (
+    ("officer", "officer", "Officer Dana Reyes"),
+    ("cso", "cso", "CSO Robin Hale"),
+    ("dispatcher", "dispatcher", "Dispatcher Sam Ortiz"),
+    ("supervisor", "supervisor", "Sergeant Alex Kim"),
+    ("administrator", "administrator", "Deputy Chief Jordan Cole"),
+    ("auditor", "auditor", "Auditor Chris Lund"),
+)
+
+
+def sign_ins(folder: Path) -> list[SignIn]:
+    """The demo's people; passwords are made on the first run and kept with mode 0600."""
+    file = folder / "sign-ins.json"
+    if file.exists():
+        return [SignIn(**entry) for entry in json.loads(file.read_text())]
+    made = [
+        SignIn(username, secrets.token_urlsafe(12), role, name) for username, role, name in _PEOPLE
+    ]
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as out:
+        json.dump([asdict(entry) for entry in made], out, indent=1)
+    return made
+
+
+def create_people(people: list[SignIn], agency_id: str, environment: dict[str, str]) -> None:
+    """Create whoever does not exist yet, through identity's own command; all are fully trained."""
+    until = (datetime.now(UTC) + timedelta(days=_TRAINED_DAYS)).date().isoformat()
+    for person in people:
+        command = [
+            sys.executable, "-m", "alpr_identity", "create-person",
+            "--agency", agency_id, "--username", person.username, "--role", person.role,
+            "--name", person.name, "--leads-until", until, "--alpr-until", until,
+            "--password-stdin", "--if-absent",
+        ]  # fmt: skip
+        done = subprocess.run(
+            command, env=environment, input=person.password, text=True, capture_output=True
+        )
+        if done.returncode:
+            raise LocalStackError(
+                f"identity did not create {person.username}: {done.stderr.strip()[-800:]}"
+            )
