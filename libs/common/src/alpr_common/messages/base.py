@@ -28,7 +28,10 @@ def _stable(part: object) -> str:
 def _utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a time needs its offset from UTC, for example 2026-05-04T10:00:00Z")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:  # year 1 or 9999 with an offset; not a ValueError by itself
+        raise ValueError("the time is out of range") from error
 
 
 Instant = Annotated[datetime, AfterValidator(_utc)]
