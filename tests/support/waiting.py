@@ -6,18 +6,34 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 
+@overload
 async def eventually(
-    predicate: Callable[[], Awaitable[T]] | Callable[[], T],
+    predicate: Callable[[], Awaitable[T]],
+    deadline_seconds: float = ...,
+    *,
+    interval_seconds: float = ...,
+    what: str = ...,
+) -> T: ...
+@overload
+async def eventually(
+    predicate: Callable[[], T],
+    deadline_seconds: float = ...,
+    *,
+    interval_seconds: float = ...,
+    what: str = ...,
+) -> T: ...
+async def eventually(
+    predicate: Callable[[], Any],
     deadline_seconds: float = 10,
     *,
     interval_seconds: float = 0.05,
     what: str = "",
-) -> T:
+) -> Any:
     """Ask until the answer is truthy, and return it.
 
     The predicate may be a plain or an async function. An AssertionError inside counts as "not yet".
@@ -27,8 +43,8 @@ async def eventually(
     while True:
         last: object
         try:
-            answer: Any = predicate()
-            value: T = await answer if inspect.isawaitable(answer) else answer
+            answer = predicate()
+            value = await answer if inspect.isawaitable(answer) else answer
             if value:
                 return value
             last = value
