@@ -1,0 +1,40 @@
+"""Each hit as it comes, straight from the topic, one line each."""
+
+import asyncio
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+from rich.console import Console
+
+from alpr_common.messages.hit import Hit
+from alpr_common.topics import HITS
+
+
+async def print_hits(bootstrap_servers: str, console: Console) -> None:
+    """Print hits that are made from now on; runs until cancelled."""
+    consumer = AIOKafkaConsumer(
+        HITS.name, bootstrap_servers=bootstrap_servers, auto_offset_reset="latest"
+    )
+    while True:
+        try:
+            await consumer.start()
+            break
+        except KafkaError:
+            await asyncio.sleep(1)
+    try:
+        async for message in consumer:
+            if message.value is not None:
+                console.print(_line(Hit.from_bytes(message.value)))
+    finally:
+        await consumer.stop()
+
+
+def _line(hit: Hit) -> str:
+    read, entry = hit.read, hit.entry
+    listed = "" if read.plate == entry.plate else f" (listed {entry.plate})"
+    return (
+        f"[bold]hit[/bold]  {read.captured_at.astimezone():%H:%M:%S}  "
+        f"[bold yellow]{read.plate}[/bold yellow]{listed}  {entry.category}  "
+        f"{hit.kind}  state {hit.jurisdiction}  {read.camera_id}  "
+        f"confidence {read.confidence:.2f}"
+    )

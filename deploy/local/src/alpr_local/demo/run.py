@@ -1,0 +1,158 @@
+"""`make demo`: start everything, set it up as its people would, and let vehicles pass."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from alpr_local.demo.hits import print_hits
+from alpr_local.demo.setting_up import Administrator
+from alpr_local.demo.sign_ins import SignIn, create_people, sign_ins
+from alpr_local.demo.story import AGENCY_ID, CAMERAS, ENTRIES, DemoCamera
+from alpr_local.demo.traffic import drive
+from alpr_local.errors import LocalStackError
+from alpr_local.processes import Services
+from alpr_local.stack import Stack
+from alpr_local.wiring import PROCESSES, remembered_ports
+
+_OWN_CAMERA = CAMERAS[0]
+
+
+def run_demo(source: str | None, hotlist: Path | None) -> int:
+    """Run until Ctrl-C; returns an exit status. `source` is a folder, a video or rtsp://…"""
+    console = Console(highlight=False)
+    began = time.monotonic()
+    try:
+        _check_arguments(source, hotlist)
+        with console.status("starting Kafka and PostgreSQL"), Stack.local("demo") as stack:
+            stack.create_topics()
+            console.print(f"servers ready after {time.monotonic() - began:.1f} s")
+            services = Services(stack, {"ALPR_LOG_FORMAT": "json"})
+            services.ports = remembered_ports(stack.folder)
+            try:
+                asyncio.run(_run(console, stack, services, source, hotlist, began))
+            finally:
+                console.print("stopping")
+                services.stop_all()
+    except LocalStackError as error:
+        console.print(f"[red]{error}[/red]")
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def _check_arguments(source: str | None, hotlist: Path | None) -> None:
+    if source and "://" not in source and not Path(source).exists():
+        raise LocalStackError(
+            f"INPUT={source}: there is no such folder or video. Give a folder of pictures, a "
+            "video file, or an rtsp:// address."
+        )
+    if hotlist and not hotlist.is_file():
+        raise LocalStackError(
+            f"HOTLIST={hotlist}: there is no such file. Give a CSV file with the columns "
+            "plate,category,reason (and, if you have them, jurisdiction, expires_at, vehicle)."
+        )
+
+
+async def _run(
+    console: Console,
+    stack: Stack,
+    services: Services,
+    source: str | None,
+    hotlist: Path | None,
+    began: float,
+) -> None:
+    stopped = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stopped.set)
+    await asyncio.to_thread(_start_services, console, services)
+    people = sign_ins(stack.folder / "secrets")
+    credentials = await asyncio.to_thread(_set_up, console, services, people, hotlist)
+    _welcome(console, services, people, stack, time.monotonic() - began)
+    running = [asyncio.create_task(print_hits(stack.kafka_bootstrap_servers, console))]
+    if source:
+        running.append(asyncio.create_task(_feed(source, services, credentials)))
+    else:
+        running.append(asyncio.create_task(drive(services.url("ingest"), credentials, console)))
+    waiting = asyncio.create_task(stopped.wait())
+    await asyncio.wait([waiting, *running], return_when=asyncio.FIRST_EXCEPTION)
+    for task in (waiting, *running):
+        task.cancel()
+    for done in await asyncio.gather(waiting, *running, return_exceptions=True):
+        if isinstance(done, Exception):
+            raise done
+
+
+def _start_services(console: Console, services: Services) -> None:
+    with console.status("starting the services") as status:
+        for name in PROCESSES:
+            services.start(name, wait=False)
+        for number, name in enumerate(PROCESSES, 1):
+            status.update(f"starting the services: {name} ({number} of {len(PROCESSES)})")
+            services.get(name).wait_until_ready(120)
+    console.print(f"services ready: {', '.join(PROCESSES)}")
+
+
+def _set_up(
+    console: Console, services: Services, people: list[SignIn], hotlist: Path | None
+) -> dict[str, str]:
+    """People, cameras, hot list; returns the cameras' credentials."""
+    with console.status("people, cameras and hot list"):
+        create_people(people, AGENCY_ID, services.environment_for_tools())
+        urls = {name: services.url(name) for name in PROCESSES}
+        boss = next(person for person in people if person.role == "administrator")
+        with Administrator(urls, boss) as administrator:
+            credentials = {c.camera_id: administrator.camera_credential(c) for c in CAMERAS}
+            if hotlist:
+                report = administrator.import_hot_list(hotlist)
+                console.print(
+                    f"hot list {hotlist.name}: {report['added']} added, {report['changed']} "
+                    f"changed, {report['unchanged']} unchanged, {len(report['rejected'])} rejected"
+                )
+                for line in report["rejected"][:20]:
+                    console.print(f"  line {line['line']}: {line['what']}")
+            else:
+                for entry in ENTRIES:
+                    administrator.add_entry(entry)
+    return credentials
+
+
+def _welcome(
+    console: Console, services: Services, people: list[SignIn], stack: Stack, seconds: float
+) -> None:
+    table = Table(title="Sign-ins (made for this checkout; all trained)", title_justify="left")
+    for column in ("role", "username", "password", "name"):
+        table.add_column(column)
+    for person in people:
+        table.add_row(person.role, person.username, person.password, person.name)
+    console.print(table)
+    console.print(f"ready after {seconds:.0f} s. Logs: {stack.logs_folder}")
+    console.print(f"\nOpen  [bold green]{services.url('console')}[/bold green]  and sign in.\n")
+    console.print("Ctrl-C stops everything; data stays in var/stack/demo for the next time.\n")
+
+
+async def _feed(source: str, services: Services, credentials: dict[str, str]) -> None:
+    """Replay the user's pictures, video or stream through `alpr feed`, with its progress bar."""
+    camera: DemoCamera = _OWN_CAMERA
+    command = [
+        str(Path(sys.executable).parent / "alpr"), "feed", source,
+        "--url", services.url("ingest"), "--camera", camera.camera_id,
+        "--latitude", str(camera.latitude), "--longitude", str(camera.longitude),
+    ]  # fmt: skip
+    environment = {**os.environ, "ALPR_CAMERA_CREDENTIAL": credentials[camera.camera_id]}
+    process = await asyncio.to_thread(subprocess.Popen, command, env=environment)
+    try:
+        await asyncio.to_thread(process.wait)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+    # Hits go on being printed after the last frame.
+    await asyncio.Event().wait()
