@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from alpr_local.folders import repository
 from alpr_local.processes import Services
 from alpr_local.stack import Stack
-
 from tests.support.servers import any_stack
 
 _SERVERS = pytest.StashKey[str]()

@@ -22,7 +22,7 @@ def any_stack() -> Iterator[Stack]:
 
     Whatever it is, nothing of it is left behind: given servers lose what the tests made there.
     """
-    if given := _given():
+    if given := given_servers():
         with _used(*given, origin="given by the environment") as stack:
             yield stack
     elif engine_answers():
@@ -35,7 +35,8 @@ def any_stack() -> Iterator[Stack]:
             yield stack
 
 
-def _given() -> tuple[str, str] | None:
+def given_servers() -> tuple[str, str] | None:
+    """Kafka's bootstrap servers and PostgreSQL's superuser DSN, when the environment names them."""
     kafka, postgres = os.environ.get(KAFKA_VARIABLE), os.environ.get(POSTGRES_VARIABLE)
     if bool(kafka) != bool(postgres):
         raise RuntimeError(f"{KAFKA_VARIABLE} and {POSTGRES_VARIABLE}: set both or neither")

@@ -8,6 +8,7 @@ import time
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
 from alpr_local.stack import Stack
 
 pytestmark = pytest.mark.integration

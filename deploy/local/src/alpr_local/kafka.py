@@ -31,7 +31,7 @@ _JVM_OPTIONS = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLev
 
 
 class KafkaServer:
-    """One broker under `folder`. Starting a running one does nothing, nor does stopping a stopped one."""
+    """One broker under `folder`. Starting it twice does nothing more; nor does stopping twice."""
 
     def __init__(
         self,

@@ -1,8 +1,8 @@
 """Knows a process again by more than its number.
 
-A pid file outlives its process, and the number is given to somebody else sooner or later. A process is
-therefore recorded with the boot and the clock tick it started in; a process that differs in either is a
-stranger and is never signalled.
+A pid file outlives its process, and the number is given to somebody else sooner or later. A process
+is therefore recorded with the boot and the clock tick it started in; a process that differs in
+either is a stranger and is never signalled.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import json
 import os
 import signal
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+_ORPHANS_PATIENCE_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -91,11 +92,10 @@ class PidFile:
         if process is not None:
             family = _family(process)
             _signal(process, how)
-            deadline = time.monotonic() + patience_seconds
             _, alive = psutil.wait_procs([process], timeout=patience_seconds)
             if not alive:
                 # A parent that ended in good order may still have children on their way out.
-                _, alive = psutil.wait_procs(family, timeout=min(5, deadline - time.monotonic()))
+                _, alive = psutil.wait_procs(family, timeout=_ORPHANS_PATIENCE_SECONDS)
             for member in {*alive, *_still_running(family)}:
                 _signal(member, signal.SIGKILL)
             psutil.wait_procs([process, *family], timeout=10)

@@ -39,7 +39,7 @@ _SETTINGS = {
 
 
 class PostgresServer:
-    """One cluster under `folder`. Starting a running one does nothing, nor does stopping a stopped one."""
+    """One cluster under `folder`. Starting it twice does nothing more; nor does stopping twice."""
 
     def __init__(self, folder: Path, log_path: Path, secrets: SecretFiles, programs: Path) -> None:
         self._folder = folder

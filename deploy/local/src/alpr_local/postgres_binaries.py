@@ -1,8 +1,8 @@
 """PostgreSQL's programs, and the unprivileged user that runs them.
 
-PostgreSQL refuses to run as root. Where this process is root its programs run as `nobody`, with no user
-added and no permission loosened. `nobody` cannot enter a checkout under a 0700 home: then the programs
-are copied once to a folder that everybody may enter and only root may write.
+PostgreSQL refuses to run as root. Where this process is root its programs run as `nobody`, with no
+user added and no permission loosened. `nobody` cannot enter a checkout under a 0700 home: then the
+programs are copied once to a folder that everybody may enter and only root may write.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def run_as() -> RunAs:
         nobody = pwd.getpwnam("nobody")
     except KeyError:
         raise MissingProgram(
-            "PostgreSQL does not run as root and there is no user `nobody`: add one or run as a user"
+            "PostgreSQL does not run as root, and there is no user `nobody` to run it: add one"
         ) from None
     return RunAs(nobody.pw_uid, nobody.pw_gid)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import shlex
 import signal
 import subprocess
@@ -26,7 +27,7 @@ from alpr_local.logs import open_log, tail
 from alpr_local.pidfile import PidFile
 from alpr_local.ports import choose_port
 from alpr_local.stack import Stack
-from alpr_local.wiring import choose_ports, process_environment, variable
+from alpr_local.wiring import choose_ports, environment, process_environment, variable
 
 
 def procfile() -> dict[str, str]:
@@ -38,7 +39,7 @@ def procfile() -> dict[str, str]:
 
 
 class ServiceProcess:
-    """One process of the Procfile: started, waited for, killed, restarted under the same address."""
+    """One process of the Procfile: started, waited for, killed, restarted at the same address."""
 
     def __init__(
         self,
@@ -70,7 +71,7 @@ class ServiceProcess:
         return self._pid_file.running() is not None
 
     def start(self, *, wait: bool = True, deadline_seconds: float = 60) -> Self:
-        """Start if it does not run, and wait for /ready unless told not to. Raises ServerNotReady."""
+        """Start if it does not run; wait for /ready unless told not to. Raises ServerNotReady."""
         if not self.is_running():
             self._reap()
             with open_log(self.log_path) as log:
@@ -127,8 +128,10 @@ class ServiceProcess:
 
 
 class Services:
-    """The service processes of one stack. Addresses are fixed at construction, so that a process can
-    be started before those it talks to."""
+    """The service processes of one stack.
+
+    Addresses are fixed at construction, so that a process can start before those it talks to.
+    """
 
     def __init__(self, stack: Stack, environment: dict[str, str] | None = None) -> None:
         self.stack = stack
@@ -143,8 +146,9 @@ class Services:
         return f"http://127.0.0.1:{self.ports[name]}"
 
     def environment_for_tools(self) -> dict[str, str]:
-        """The environment of a process of the stack, for a command that a test runs itself."""
-        return process_environment(self.stack, self.ports, self.environment)
+        """Every variable of the stack, for a command that a test runs itself."""
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("ALPR_")}
+        return {**inherited, **environment(self.stack, self.ports), **self.environment}
 
     def start(
         self,
@@ -162,34 +166,34 @@ class Services:
         was stopped comes back with the environment given now. Raises ServerNotReady.
         """
         key = f"{name}-{instance}" if instance else name
-        running = self._processes.get(key)
-        if running is None or not running.is_running():
-            running = self._process(name, key, environment or {}, running)
-            self._processes[key] = running
-        return running.start(wait=wait, deadline_seconds=deadline_seconds)
+        if key not in self._processes:
+            self._processes[key] = self._new_process(name, key)
+        process = self._processes[key]
+        if not process.is_running():
+            process.environment = self._variables(name, process, environment or {})
+        return process.start(wait=wait, deadline_seconds=deadline_seconds)
 
-    def _process(
-        self, name: str, key: str, extra: dict[str, str], before: ServiceProcess | None
-    ) -> ServiceProcess:
+    def _new_process(self, name: str, key: str) -> ServiceProcess:
         if name not in self._commands:
             raise LocalStackError(f"deploy/local/Procfile has no process {name}")
-        own: dict[str, str] = {}
-        port = before.port if before else self.ports[name]
-        if key != name:
-            port = before.port if before else choose_port()
-            own[f"ALPR_{variable(name)}_PORT"] = str(port)
-            own["ALPR_MATCHER_WORKER_DATA_FOLDER"] = str(self.stack.work_folder / key)
-            own["ALPR_INGEST_SPOOL_FOLDER"] = str(self.stack.spool_folder / key)
-        variables = process_environment(
-            self.stack, self.ports, {**self.environment, **own, **extra}
-        )
         return ServiceProcess(
             key,
             shlex.split(self._commands[name]),
-            variables,
-            int(variables[f"ALPR_{variable(name)}_PORT"]),
+            {},
+            self.ports[name] if key == name else choose_port(),
             PidFile(self.stack.folder / "run" / f"{key}.pid"),
             self.stack.logs_folder / f"{key}.log",
+        )
+
+    def _variables(
+        self, name: str, process: ServiceProcess, extra: dict[str, str]
+    ) -> dict[str, str]:
+        own = {f"ALPR_{variable(name)}_PORT": str(process.port)}
+        if process.name != name:
+            own["ALPR_MATCHER_WORKER_DATA_FOLDER"] = str(self.stack.work_folder / process.name)
+            own["ALPR_INGEST_SPOOL_FOLDER"] = str(self.stack.spool_folder / process.name)
+        return process_environment(
+            name, self.stack, self.ports, {**self.environment, **own, **extra}
         )
 
     def get(self, name: str, instance: str = "") -> ServiceProcess:

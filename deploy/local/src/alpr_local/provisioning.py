@@ -72,7 +72,7 @@ class Provisioning:
         return self.address.dsn(role, self.password(role), self.database)
 
     def apply(self) -> None:
-        """Database, roles, schemas, privileges. Raises ProvisioningFailed with the server's reason."""
+        """Database, roles, schemas, privileges. Raises ProvisioningFailed, saying why."""
         self._psql("postgres", "database.sql", {"database": self.database}, {})
         for service in services_with_a_schema():
             self._psql(

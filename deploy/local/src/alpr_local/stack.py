@@ -3,8 +3,9 @@
     with Stack.local("demo") as stack:
         stack.kafka_bootstrap_servers, stack.postgres_dsn("alpr_ingest")
 
-A stack is its folder, var/stack/<name>: ports, data, logs, secrets and pid files. Whoever opens the same
-name finds the same servers, running or not. A stack opened with `owned=True` dies with its opener.
+A stack is its folder, var/stack/<name>: ports, data, logs, secrets and pid files. Whoever opens the
+same name finds the same servers, running or not. A stack started with `owned=True` dies with its
+starter.
 """
 
 from __future__ import annotations
@@ -99,8 +100,10 @@ class Stack:
     def given(
         cls, name: str, kafka_bootstrap_servers: str, postgres_admin_dsn: str, origin: str
     ) -> Stack:
-        """A stack on servers that run elsewhere. The roles `alpr_*` and a database of this stack's own
-        name are made there; the DSN's user has to be a superuser."""
+        """A stack on servers that run elsewhere; `postgres_admin_dsn` is a superuser's.
+
+        The roles `alpr_*` and a database of this stack's own name are made there.
+        """
         folder = stack_folder(name)
         provisioning = Provisioning(
             PostgresAddress.parse(postgres_admin_dsn),
@@ -205,7 +208,7 @@ class Stack:
             watch.end(self.folder)
 
     def remove(self) -> None:
-        """Stop, and delete the folder with everything in it; on given servers, what we made there."""
+        """Stop, and delete the folder with all in it; on given servers, what we made there."""
         self.stop()
         if isinstance(self.postgres, PostgresServer):
             self.postgres.remove()

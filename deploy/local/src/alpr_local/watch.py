@@ -1,7 +1,7 @@
-"""Stops a stack whose owner died without stopping it (SIGKILL, a closed terminal, a crashed test run).
+"""Stops a stack whose owner died without stopping it (SIGKILL, a closed terminal, a crash).
 
-The watcher is a process of its own: `python -m alpr_local.watch FOLDER OWNER`. It waits for the owner's
-end and then ends everything that has a pid file under FOLDER/run, services before servers.
+The watcher is a process of its own: `python -m alpr_local.watch FOLDER OWNER`. It waits for the
+owner's end and then ends everything that has a pid file under FOLDER/run, services before servers.
 """
 
 from __future__ import annotations

@@ -22,6 +22,9 @@ PROCESSES = (
     "identity",
     "console",
 )
+# Two processes of one service share its schema.
+_SERVICE = {"matcher-worker": "matcher"}
+_CREDENTIALS = ("_DATABASE_URL", "_PRIVATE_KEY_FILE")
 _WITH_AN_ADDRESS = ("ingest", "matcher", "alerts", "access-log", "identity", "console")
 
 
@@ -47,7 +50,8 @@ def remembered_ports(folder: Path) -> dict[str, int]:
 
 
 def environment(stack: Stack, ports: dict[str, int]) -> dict[str, str]:
-    """Every `ALPR_…` variable of every process, given a port by Procfile name."""
+    """Every `ALPR_…` variable of every process, `ports` being by Procfile name; for developers and
+    tools. A process is started with `process_environment`, which knows less."""
     variables = {
         "ALPR_KAFKA_BOOTSTRAP_SERVERS": stack.kafka_bootstrap_servers,
         "ALPR_OBJECT_STORE_URL": stack.objects_folder.as_uri(),
@@ -72,16 +76,23 @@ def environment(stack: Stack, ports: dict[str, int]) -> dict[str, str]:
 
 
 def process_environment(
-    stack: Stack, ports: dict[str, int], extra: dict[str, str] | None = None
+    process: str, stack: Stack, ports: dict[str, int], extra: dict[str, str] | None = None
 ) -> dict[str, str]:
-    """What a process is started with: this process's environment, ours over it.
+    """What a process of the Procfile is started with: this process's environment, ours over it.
 
-    Variables of the system that happen to be set in a developer's shell do not leak in: a service
-    sees what the stack says and nothing else.
+    A service gets no other service's database and only identity gets the key that signs tokens:
+    stored reads have one door, and a process that was never given the credentials cannot go round
+    it. Variables of the system that are set in a developer's shell do not leak in either.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ALPR_")}
     beside_python = str(Path(sys.executable).parent)
     inherited["PATH"] = f"{beside_python}{os.pathsep}{inherited.get('PATH', os.defpath)}"
     # Lines reach the log when they are written, not when a buffer of a killed process was full.
     inherited["PYTHONUNBUFFERED"] = "1"
-    return {**inherited, **environment(stack, ports), **(extra or {})}
+    own = variable(_SERVICE.get(process, process))
+    told = {
+        name: value
+        for name, value in environment(stack, ports).items()
+        if not name.endswith(_CREDENTIALS) or name.startswith(f"ALPR_{own}_")
+    }
+    return {**inherited, **told, **(extra or {})}
