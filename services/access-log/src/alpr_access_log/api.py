@@ -1,0 +1,213 @@
+"""The door's HTTP. Every refusal behind a valid sign-in is recorded before it is told."""
+
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID
+
+import structlog
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from prometheus_client import Counter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from alpr_access_log import attempts, domain, handlers, store
+from alpr_access_log.handlers import Door, PictureKind
+from alpr_common.auth import Gate, NotSignedIn, Principal
+from alpr_common.errors import AlprError, NotFound, Outage
+from alpr_common.messages.base import Instant
+from alpr_common.policy import Role
+
+log = structlog.get_logger()
+
+REFUSED = Counter("alpr_door_refusals_total", "Requests that the door refused", ["code"])
+LOG_READERS = (Role.SUPERVISOR, Role.ADMINISTRATOR, Role.AUDITOR)
+_DEFAULT_LIMIT = 50
+# Nothing of what was shown may be kept by a browser or a proxy (131.7-1b).
+_NOT_KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL holds neither NUL nor halves of surrogate pairs."""
+    if "\x00" in text:
+        raise ValueError("the text holds a NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("the text holds half of a surrogate pair") from error
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+
+
+class SearchRequest(BaseModel):
+    """What is looked for and why. What is missing is refused by the door, which records it."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    plate: Annotated[Text, Field(max_length=64)] | None = Field(
+        default=None, description="exact, or with * (any characters) and ? (one character)"
+    )
+    lookalike: bool = Field(default=False, description="also plates that look alike (O and 0, …)")
+    from_at: Instant | None = Field(default=None, alias="from")
+    to_at: Instant | None = Field(default=None, alias="to")
+    camera_ids: list[Annotated[Text, Field(max_length=200)]] = Field(
+        default_factory=list, max_length=500
+    )
+    purpose: Annotated[Text, Field(max_length=100)] | None = None
+    case_number: Annotated[Text, Field(max_length=100)] | None = None
+    suspicion: Annotated[Text, Field(max_length=2000)] | None = None
+    attested: bool | None = None
+    limit: int = _DEFAULT_LIMIT
+    cursor: Annotated[Text, Field(max_length=200)] | None = Field(
+        default=None, description="`next_cursor` of the page before; the rest may be left out"
+    )
+
+
+class SearchPage(BaseModel):
+    access_id: UUID
+    items: list[dict[str, Any]] = Field(description="reads, newest first")
+    next_cursor: str | None
+
+
+class RecordPage(BaseModel):
+    items: list[dict[str, Any]] = Field(description="access records, newest first")
+    next_cursor: str | None
+
+
+class RecordedRoute(APIRoute):
+    """A route whose refusals, the gate's and malformed requests included, become access records.
+
+    It stands around everything that FastAPI does for the route, so that no refusal slips by. A
+    caller who is not signed in has no agency whose record it could be: counted and logged alone.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        answer = super().get_route_handler()
+
+        async def recorded(request: Request) -> Response:
+            try:
+                return await answer(request)
+            except Outage:
+                raise  # nothing was shown, and there may be nothing to record it in
+            except (AlprError, RequestValidationError) as refusal:
+                await _record(request, refusal)
+                raise
+
+        return recorded
+
+
+async def _record(request: Request, refused: AlprError | RequestValidationError) -> None:
+    refusal = attempts.refusal_of(refused)
+    REFUSED.labels(refusal.code).inc()
+    try:
+        principal = await request.app.state.gate.signed_in()(request)
+    except NotSignedIn:
+        address = request.client.host if request.client else None
+        log.warning("door.not_signed_in", path=request.url.path, address=address)
+        return
+    await handlers.record_refusal(
+        request.app.state.door,
+        principal,
+        await attempts.attempt_of(request),
+        refusal,
+        "failed" if isinstance(refused, NotFound) else "refused",
+        datetime.now(UTC),
+    )
+
+
+def _door(request: Request) -> Door:
+    door: Door = request.app.state.door
+    return door
+
+
+TheDoor = Annotated[Door, Depends(_door)]
+
+
+def router(gate: Gate) -> APIRouter:
+    """All routes of the door."""
+    routes = APIRouter(prefix="/v1")
+    _searches(routes, gate)
+    _pictures(routes, gate)
+    _records(routes, gate)
+    return routes
+
+
+def _searches(routes: APIRouter, gate: Gate) -> None:
+    recorded = APIRouter(route_class=RecordedRoute)
+
+    @recorded.post("/searches", status_code=HTTPStatus.OK)
+    async def search(
+        asked: SearchRequest,
+        principal: Annotated[Principal, Depends(gate.access())],
+        door: TheDoor,
+        response: Response,
+    ) -> SearchPage:
+        response.headers.update(_NOT_KEPT)
+        limit = domain.checked_limit(asked.limit, door.policy)
+        now = datetime.now(UTC)
+        if asked.cursor is not None:
+            position = domain.Position.of(asked.cursor)
+            same = _query(asked, door) if asked.plate is not None else None
+            page = await handlers.next_page(door, principal, position, same, limit, now)
+        else:
+            reason = domain.checked_reason(
+                asked.purpose, asked.case_number, asked.suspicion, asked.attested, door.policy
+            )
+            page = await handlers.search(door, principal, reason, _query(asked, door), limit, now)
+        return SearchPage(access_id=page.access_id, items=page.items, next_cursor=page.next_cursor)
+
+    routes.include_router(recorded)
+
+
+def _query(asked: SearchRequest, door: Door) -> domain.Query:
+    return domain.checked_query(
+        asked.plate, asked.lookalike, asked.from_at, asked.to_at, asked.camera_ids, door.policy
+    )
+
+
+def _pictures(routes: APIRouter, gate: Gate) -> None:
+    recorded = APIRouter(route_class=RecordedRoute)
+
+    @recorded.get(
+        "/reads/{read_id}/pictures/{kind}",
+        response_class=Response,
+        responses={200: {"content": {"image/jpeg": {}}}},
+    )
+    async def picture(
+        read_id: UUID,
+        kind: PictureKind,
+        principal: Annotated[Principal, Depends(gate.access())],
+        door: TheDoor,
+        access_id: UUID | None = None,
+    ) -> Response:
+        jpeg = await handlers.view_picture(
+            door, principal, read_id, kind, access_id, datetime.now(UTC)
+        )
+        return Response(jpeg, media_type="image/jpeg", headers=_NOT_KEPT)
+
+    routes.include_router(recorded)
+
+
+def _records(routes: APIRouter, gate: Gate) -> None:
+    # The log itself holds no reads, so an auditor needs no training to read it.
+    @routes.get("/searches")
+    async def records(
+        principal: Annotated[Principal, Depends(gate.signed_in(*LOG_READERS))],
+        door: TheDoor,
+        response: Response,
+        person_id: Annotated[Text, Query(max_length=200)] | None = None,
+        action: Annotated[Text, Query(max_length=200)] | None = None,
+        outcome: Annotated[Text, Query(pattern="^(done|refused|failed)$")] | None = None,
+        from_at: Annotated[Instant | None, Query(alias="from")] = None,
+        to_at: Annotated[Instant | None, Query(alias="to")] = None,
+        cursor: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = _DEFAULT_LIMIT,
+    ) -> RecordPage:
+        response.headers.update(_NOT_KEPT)
+        wanted = store.RecordFilter(person_id, action, outcome, from_at, to_at)
+        items, following = await handlers.list_records(door, principal, wanted, cursor, limit)
+        return RecordPage(items=items, next_cursor=following)

@@ -1,0 +1,60 @@
+"""What somebody tried, told from a request that was refused: it may be malformed in any way."""
+
+import contextlib
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+
+from alpr_access_log.domain import Refusal
+from alpr_access_log.handlers import Attempt
+from alpr_common.errors import AlprError
+
+_QUERY_FIELDS = ("plate", "lookalike", "from", "to", "camera_ids", "limit", "cursor")
+_MOST_CHARACTERS = 2000
+
+
+async def attempt_of(request: Request) -> Attempt:
+    """The attempt behind a request to search or to see a picture."""
+    if request.method == "GET":
+        read_id = _text(request.path_params.get("read_id"))
+        kind = _text(request.path_params.get("kind"))
+        access_id = None
+        with contextlib.suppress(ValueError):
+            access_id = UUID(request.query_params.get("access_id", ""))
+        return Attempt("read.picture.viewed", f"read:{read_id}", access_id, query={"picture": kind})
+    said = await _body(request)
+    return Attempt(
+        action="search.page" if said.get("cursor") else "search",
+        subject=f"plate:{_text(said.get('plate')) or ''}",
+        purpose=_text(said.get("purpose")),
+        case_number=_text(said.get("case_number")),
+        suspicion=_text(said.get("suspicion")),
+        query={name: _text(said[name]) for name in _QUERY_FIELDS if said.get(name) is not None},
+    )
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    try:
+        said = await request.json()
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _text(value: Any) -> str | None:
+    """Something PostgreSQL can hold, of a bounded length."""
+    if value is None:
+        return None
+    text = str(value)[:_MOST_CHARACTERS].replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    return text.encode("utf-8", "replace").decode()
+
+
+def refusal_of(error: AlprError | RequestValidationError) -> Refusal:
+    """The refusal as the record keeps it."""
+    if isinstance(error, AlprError):
+        return Refusal(error.code, error.clause, _text(error.detail) or "")
+    faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+    return Refusal("request-malformed", None, _text(faults) or str(HTTPStatus.BAD_REQUEST))

@@ -1,0 +1,73 @@
+"""Reads into the store, and other services' audit records into the access records."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from alpr_access_log import domain, handlers
+from alpr_common.errors import MalformedMessage
+from alpr_common.kafka import ConsumeLoop, Decoded, Publisher, Received
+from alpr_common.messages.audit import AuditRecord
+from alpr_common.messages.read import Read
+from alpr_common.policy import Policy
+from alpr_common.postgres import Database
+from alpr_common.topics import AUDIT, READS
+
+GROUP_READS = "alpr-access-log"
+GROUP_AUDIT = "alpr-access-log-audit"
+
+Clock = Callable[[], datetime]
+
+
+def read_loop(
+    database: Database,
+    publisher: Publisher,
+    policy: Policy,
+    *,
+    bootstrap_servers: str,
+    batch_size: int,
+    clock: Clock,
+) -> ConsumeLoop[Read]:
+    """Stores `alpr.reads.v1`."""
+
+    def decode(received: Received) -> Read:
+        read = Read.from_bytes(_value(received))
+        domain.refuse_malformed_read(read, policy, clock())
+        return read
+
+    async def handle(batch: Sequence[Decoded[Read]]) -> None:
+        reads = [(one.message, _value(one.received)) for one in batch]
+        await handlers.store_reads(database, reads, policy, clock())
+
+    return ConsumeLoop(
+        bootstrap_servers=bootstrap_servers,
+        group_id=GROUP_READS,
+        topic=READS,
+        decode=decode,
+        handle=handle,
+        publisher=publisher,
+        batch_size=batch_size,
+    )
+
+
+def audit_loop(
+    database: Database, publisher: Publisher, *, bootstrap_servers: str
+) -> ConsumeLoop[AuditRecord]:
+    """Appends `alpr.audit.v1` to the access records."""
+
+    async def handle(batch: Sequence[Decoded[AuditRecord]]) -> None:
+        await handlers.append_audits(database, [one.message for one in batch])
+
+    return ConsumeLoop(
+        bootstrap_servers=bootstrap_servers,
+        group_id=GROUP_AUDIT,
+        topic=AUDIT,
+        decode=lambda received: AuditRecord.from_bytes(_value(received)),
+        handle=handle,
+        publisher=publisher,
+    )
+
+
+def _value(received: Received) -> bytes:
+    if received.value is None:
+        raise MalformedMessage("the message is empty")
+    return received.value

@@ -1,0 +1,282 @@
+"""All SQL of access-log. Functions take a connection inside the caller's transaction.
+
+Row-level security shows and takes only rows of the agency that the transaction was opened for;
+the conditions on `agency_id` say the same once more and let the indexes begin with it.
+"""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from alpr_access_log.domain import AccessRecord, Position, Query
+from alpr_access_log.refusals import RecordNotWritten
+from alpr_common.messages.audit import AuditRecord
+from alpr_common.messages.read import Read
+from alpr_common.postgres import Connection, Database
+
+log = structlog.get_logger()
+
+_STAGED_COLUMNS = (
+    "read_id", "captured_at", "agency_id", "camera_id", "plate", "match_key", "jurisdiction",
+    "latitude", "longitude", "message",
+)  # fmt: skip
+_COLUMNS = ", ".join(_STAGED_COLUMNS)
+
+_ENSURE_PARTITION = "SELECT ensure_read_partition($1::date)"
+# Kept with the connection and emptied at each commit: one per batch would bloat the catalog.
+_STAGE = """
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_read (
+    read_id uuid, captured_at timestamptz, agency_id text, camera_id text, plate text,
+    match_key text, jurisdiction text, latitude double precision, longitude double precision,
+    message jsonb
+) ON COMMIT DELETE ROWS
+"""
+_MERGE = f"""
+INSERT INTO read ({_COLUMNS}) SELECT {_COLUMNS} FROM pg_temp.staged_read
+ON CONFLICT (read_id, captured_at) DO NOTHING
+"""  # noqa: S608 - constants
+
+_FIND = """
+SELECT read_id, captured_at, message::text AS message FROM read
+WHERE agency_id = $1 AND captured_at >= $2 AND captured_at < $3
+  AND ($4::text[] IS NULL OR camera_id = ANY($4))
+  AND ($5::timestamptz IS NULL OR (captured_at, read_id) < ($5, $6::uuid))
+  AND {plate}
+ORDER BY captured_at DESC, read_id DESC LIMIT $7
+"""
+_FIND_EQUAL = {c: _FIND.format(plate=f"{c} = $8") for c in ("plate", "match_key")}
+_FIND_LIKE = {
+    c: _FIND.format(plate=f"{c} >= $9 AND {c} < $10 AND {c} LIKE $8")
+    for c in ("plate", "match_key")
+}
+_READ = """
+SELECT message::text FROM read
+WHERE agency_id = $1 AND read_id = $2 AND captured_at >= $3 AND captured_at < $4
+"""
+
+_APPEND = """
+INSERT INTO access_record (record_id, agency_id, access_id, occurred_at, service, person_id,
+    person_name, role, session_id, address, action, subject, purpose, case_number, suspicion,
+    query, returned_count, read_ids, outcome, refusal_code, refusal_clause, refusal_detail, details)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16::jsonb, $17, $18,
+    $19, $20, $21, $22, $23::jsonb)
+"""
+_APPEND_AUDIT = """
+INSERT INTO access_record (record_id, agency_id, occurred_at, service, person_id, person_name,
+    role, session_id, address, action, subject, purpose, case_number, outcome, details)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15::jsonb)
+ON CONFLICT (record_id) DO NOTHING
+"""
+_LAST_SUSPICION = """
+SELECT suspicion FROM access_record
+WHERE agency_id = $1 AND person_id = $2 AND action = 'search' AND outcome = 'done'
+ORDER BY record_sequence DESC LIMIT 1
+"""
+_ACCESS = """
+SELECT record_id, occurred_at, purpose, case_number, suspicion, query::text AS query
+FROM access_record
+WHERE agency_id = $1 AND person_id = $2 AND record_id = $3 AND action = 'search'
+  AND outcome = 'done'
+"""
+_RETURNED_AT = """
+SELECT max(occurred_at) FROM access_record
+WHERE agency_id = $1 AND person_id = $2 AND access_id = $3 AND $4 = ANY(read_ids)
+  AND action IN ('search', 'search.page') AND outcome = 'done'
+"""
+_LIST = """
+SELECT record_id, record_sequence, access_id, occurred_at, recorded_at, service, person_id,
+    person_name, role, session_id, address, action, subject, purpose, case_number, suspicion,
+    query::text AS query, returned_count, read_ids, outcome, refusal_code, refusal_clause,
+    refusal_detail, details::text AS details
+FROM access_record
+WHERE agency_id = $1
+  AND ($2::bigint IS NULL OR record_sequence < $2)
+  AND ($3::text IS NULL OR person_id = $3)
+  AND ($4::text IS NULL OR action = $4)
+  AND ($5::text IS NULL OR outcome = $5)
+  AND ($6::timestamptz IS NULL OR occurred_at >= $6)
+  AND ($7::timestamptz IS NULL OR occurred_at < $7)
+ORDER BY record_sequence DESC LIMIT $8
+"""
+# What leaves here rests on the record being on disk, whatever the server's default is.
+_BE_DURABLE = "SELECT set_config('synchronous_commit', 'on', true)"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A stored read: its place in the order, and the message as it came."""
+
+    read_id: UUID
+    captured_at: datetime
+    message: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a person was given access to, and why."""
+
+    access_id: UUID
+    occurred_at: datetime
+    purpose: str
+    case_number: str
+    suspicion: str
+    query: Query
+
+
+@asynccontextmanager
+async def recording(database: Database, agency_id: str) -> AsyncIterator[Connection]:
+    """A transaction in which something is shown or refused *and* recorded.
+
+    Raises `RecordNotWritten` for whatever PostgreSQL says against it, at the commit as well:
+    without the record there is no answer.
+    """
+    try:
+        async with database.transaction(agency_id) as connection:
+            await connection.execute(_BE_DURABLE)
+            yield connection
+    except asyncpg.PostgresError as error:
+        log.exception("access.not_recorded", error=repr(error))
+        raise RecordNotWritten("The access log did not take the record. Try again.") from error
+
+
+async def ensure_partitions(connection: Connection, days: Sequence[date]) -> None:
+    """Make the days' partitions where they are missing."""
+    for day in days:
+        await connection.execute(_ENSURE_PARTITION, day)
+
+
+async def store_reads(connection: Connection, reads: Sequence[tuple[Read, bytes]]) -> int:
+    """Store reads of one agency with the messages they came in; returns how many were new."""
+    await connection.execute(_STAGE)
+    rows = [
+        (
+            read.read_id, read.captured_at, read.agency_id, read.camera_id, read.plate,
+            read.match_key, read.jurisdiction, read.latitude, read.longitude, message.decode(),
+        )
+        for read, message in reads
+    ]  # fmt: skip
+    await connection.copy_records_to_table(
+        "staged_read", schema_name="pg_temp", records=rows, columns=_STAGED_COLUMNS
+    )
+    status: str = await connection.execute(_MERGE)
+    return int(status.rsplit(" ", 1)[-1])
+
+
+async def append_audits(connection: Connection, records: Sequence[AuditRecord]) -> None:
+    """Append what other services report of one agency; those already known change nothing."""
+    await connection.executemany(
+        _APPEND_AUDIT,
+        [
+            (
+                r.audit_id, r.agency_id, r.occurred_at, r.service, r.person_id, r.person_name,
+                r.role, r.session_id, r.address, r.action, r.subject, r.purpose, r.case_number,
+                r.outcome, json.dumps(r.details),
+            )
+            for r in records
+        ],
+    )  # fmt: skip
+
+
+async def append(connection: Connection, record: AccessRecord) -> None:
+    """Append one record; its id must be new."""
+    who, refusal = record.who, record.refusal
+    await connection.execute(
+        _APPEND, record.record_id, who.agency_id, record.access_id, record.occurred_at,
+        record.service, who.person_id, who.person_name, who.role, who.session_id, who.address,
+        record.action, record.subject, record.purpose, record.case_number, record.suspicion,
+        None if record.query is None else json.dumps(record.query),
+        len(record.returned), list(record.returned), record.outcome,
+        refusal and refusal.code, refusal and refusal.clause, refusal and refusal.detail,
+        json.dumps(record.details),
+    )  # fmt: skip
+
+
+async def last_suspicion(connection: Connection, agency_id: str, person_id: str) -> str | None:
+    """The suspicion of the person's last search that was answered."""
+    text: str | None = await connection.fetchval(_LAST_SUSPICION, agency_id, person_id)
+    return text
+
+
+async def find_reads(
+    connection: Connection, agency_id: str, query: Query, after: Position | None, most: int
+) -> list[Found]:
+    """Reads that the query asks for, newest first, at most `most`, behind `after`."""
+    asked = query.plate_question
+    arguments: list[Any] = [
+        agency_id, query.from_at, query.to_at, list(query.camera_ids) or None,
+        after and after.captured_at, after and after.read_id, most,
+    ]  # fmt: skip
+    if asked.equal is not None:
+        rows = await connection.fetch(_FIND_EQUAL[asked.column], *arguments, asked.equal)
+    else:
+        rows = await connection.fetch(
+            _FIND_LIKE[asked.column], *arguments, asked.like, asked.low, asked.high
+        )
+    return [Found(r["read_id"], r["captured_at"], json.loads(r["message"])) for r in rows]
+
+
+async def find_access(
+    connection: Connection, agency_id: str, person_id: str, access_id: UUID
+) -> Access | None:
+    """The person's own answered search of that id."""
+    row = await connection.fetchrow(_ACCESS, agency_id, person_id, access_id)
+    if row is None:
+        return None
+    return Access(
+        row["record_id"], row["occurred_at"], row["purpose"], row["case_number"],
+        row["suspicion"], Query.from_record(json.loads(row["query"])),
+    )  # fmt: skip
+
+
+async def returned_at(
+    connection: Connection, agency_id: str, person_id: str, access_id: UUID, read_id: UUID
+) -> datetime | None:
+    """When the person's access last returned that read; None if it never did."""
+    at: datetime | None = await connection.fetchval(
+        _RETURNED_AT, agency_id, person_id, access_id, read_id
+    )
+    return at
+
+
+async def read_message(
+    connection: Connection, agency_id: str, read_id: UUID, query: Query
+) -> Read | None:
+    """The stored read, looked for in the days that the query covers."""
+    text = await connection.fetchval(_READ, agency_id, read_id, query.from_at, query.to_at)
+    return Read.model_validate_json(text) if text is not None else None
+
+
+@dataclass(frozen=True)
+class RecordFilter:
+    """Which access records are listed; None does not narrow."""
+
+    person_id: str | None = None
+    action: str | None = None
+    outcome: str | None = None
+    from_at: datetime | None = None
+    to_at: datetime | None = None
+
+
+async def list_records(
+    connection: Connection, agency_id: str, wanted: RecordFilter, before: int | None, most: int
+) -> list[dict[str, Any]]:
+    """Access records of the agency, newest first, as rows of the API."""
+    rows = await connection.fetch(
+        _LIST, agency_id, before, wanted.person_id, wanted.action, wanted.outcome,
+        wanted.from_at, wanted.to_at, most,
+    )  # fmt: skip
+    return [
+        dict(row)
+        | {
+            "query": json.loads(row["query"]) if row["query"] else None,
+            "details": json.loads(row["details"]),
+        }
+        for row in rows
+    ]
