@@ -1,0 +1,101 @@
+"""The camera registry's JSON, in and out."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from alpr_ingest.domain import Attestation, Camera, CameraKind, Place
+from alpr_ingest.handlers import CameraDetails
+
+CAMERA_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+"""Part of Kafka keys, file names and object keys, so nothing that means something there."""
+
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+MaskPolygon = Annotated[list[tuple[Fraction, Fraction]], Field(min_length=3, max_length=256)]
+Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+Heading = Annotated[float, Field(ge=0, lt=360, allow_inf_nan=False)]
+
+
+class AttestationForm(BaseModel):
+    """131.6-3a: what the camera sees is exposed to public view."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    site_description: str = Field(min_length=3, max_length=500)
+    exposed_to_public_view: bool
+    attested_by: str | None = Field(default=None, max_length=200)
+
+
+class CameraChangeForm(BaseModel):
+    """A field that is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = Field(default=None, min_length=1, max_length=200)
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
+    heading_degrees: Heading | None = None
+    attestation: AttestationForm | None = None
+    privacy_masks: list[MaskPolygon] | None = Field(
+        default=None,
+        max_length=64,
+        description="polygons whose corners are fractions (0 to 1) of the stored picture",
+    )
+
+    @model_validator(mode="after")
+    def _place_is_whole(self) -> Self:
+        if (self.latitude is None) != (self.longitude is None):
+            raise ValueError("a place has latitude and longitude")
+        return self
+
+    def details(self, person: str, now: datetime) -> CameraDetails:
+        attestation = None
+        if self.attestation is not None:
+            attestation = Attestation(
+                self.attestation.site_description,
+                self.attestation.exposed_to_public_view,
+                self.attestation.attested_by or person,
+                now,
+            )
+        place = None
+        if self.latitude is not None and self.longitude is not None:
+            place = Place(self.latitude, self.longitude)
+        masks = None
+        if self.privacy_masks is not None:
+            masks = tuple(tuple(polygon) for polygon in self.privacy_masks)
+        return CameraDetails(self.name, place, self.heading_degrees, attestation, masks)
+
+
+class CameraForm(CameraChangeForm):
+    """A new camera."""
+
+    camera_id: str = Field(pattern=CAMERA_ID)
+    kind: CameraKind = CameraKind.FIXED
+
+    @model_validator(mode="after")
+    def _fixed_camera_has_a_place(self) -> Self:
+        if self.kind is CameraKind.FIXED and self.latitude is None:
+            raise ValueError("a fixed camera needs latitude and longitude (131.7-1a)")
+        return self
+
+
+def camera_json(camera: Camera) -> dict[str, Any]:
+    """The camera without anything of its credential."""
+    attestation = camera.attestation
+    return {
+        "camera_id": camera.camera_id,
+        "agency_id": camera.agency_id,
+        "name": camera.name,
+        "kind": camera.kind,
+        "latitude": camera.place.latitude if camera.place else None,
+        "longitude": camera.place.longitude if camera.place else None,
+        "heading_degrees": camera.heading_degrees,
+        "attested": camera.is_attested,
+        "attestation": None if attestation is None else vars(attestation),
+        "privacy_masks": camera.privacy_masks,
+        "registered_at": camera.registered_at,
+        "updated_at": camera.updated_at,
+        "retired_at": camera.retired_at,
+    }
