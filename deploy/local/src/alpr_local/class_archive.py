@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -23,12 +24,15 @@ def make_class_archive(installation: Installation) -> None:
         server = KafkaServer(
             folder / "kafka", folder / "logs", bare, (f"-XX:ArchiveClassesAtExit={archive}",)
         )
+        # It reports a group coordinator that is still being made as an error, though it retries.
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
         try:
             server.start(deadline_seconds=90)
             run_apart(_exercise(server.bootstrap_servers))
         except LocalStackError:
             return
         finally:
+            logging.getLogger("aiokafka").setLevel(logging.NOTSET)
             server.stop()
         if archive.exists():
             archive.replace(installation.class_archive)

@@ -11,11 +11,10 @@ import time
 from pathlib import Path
 
 from alpr_local.errors import ProvisioningFailed, ServerNotReady
-from alpr_local.folders import checkout_digest
 from alpr_local.logs import open_log, tail
 from alpr_local.pidfile import PidFile
 from alpr_local.ports import remembered_port
-from alpr_local.postgres_binaries import run_as
+from alpr_local.postgres_binaries import data_folder_outside, run_as
 from alpr_local.provisioning import PostgresAddress, Provisioning
 from alpr_local.secret_files import SecretFiles
 
@@ -61,9 +60,7 @@ class PostgresServer:
         self._folder.parent.mkdir(parents=True, exist_ok=True)
         if run_as().may_enter(self._folder.parent):
             return self._folder / "data"
-        # Beside the copied programs, for the same reason: a home with 0700.
-        outside = Path("/var/tmp") / f"alpr-postgres-data-{checkout_digest()}"  # noqa: S108
-        return outside / self._folder.parent.name
+        return data_folder_outside(self._folder.parent.name)
 
     def start(self, deadline_seconds: float = 30) -> None:
         """Start and wait until it answers. Raises ServerNotReady with the end of its log."""

