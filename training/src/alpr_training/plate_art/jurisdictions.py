@@ -163,7 +163,12 @@ _EU = (
 )  # fmt: skip
 
 _OTHERS = (
-    Jurisdiction("BR", "br", ("LLL-DDDD", "LLL-DDDD", "LLLDLDD", "LLL|DDDD"), "SP-SAO PAULO"),
+    Jurisdiction(
+        "BR",
+        "br",
+        ("LLL-DDDD", "LLL-DDDD", "LLL-DDDD", "LLL-DDDD", "LLLDLDD", "LLL|DDDD"),
+        "SP-SAO PAULO",
+    ),
     Jurisdiction(
         "AR", "ar", ("LLL DDD", "LL DDD LL"), "ARGENTINA", "", (35, 30, 30), (245, 245, 245)
     ),
@@ -184,13 +189,13 @@ JURISDICTIONS: dict[str, Jurisdiction] = {
 }
 """By code, in the order of the reader's jurisdiction outputs."""
 
-_VANITY = tuple(
-    (
-        "HELLO GODS LUV2SKI 4EVER MYTOY GRAMMY COUGAR HYDRO1 QUILLS FAST1 SUNNY BLUES DRMOM GOLFER "
-        "GREEN1 ZOOM RACER TEACHR NURSE1 COOKIE BEACH MUSIC DOGLVR CATS4ME IMLATE NOGAS EV4ME BIGRED "
-        "WINNER JAZZ SMILE FLYBOY SKIPPER AWSOME OUTLAW THEKID MRFIX SURFER IRNMAN XPLORE GOOGLE"
-    ).split()
-)
+_VANITY = (
+    "HELLO", "GODS", "LUV2SKI", "4EVER", "MYTOY", "GRAMMY", "COUGAR", "HYDRO1", "QUILLS",
+    "FAST1", "SUNNY", "BLUES", "DRMOM", "GOLFER", "GREEN1", "ZOOM", "RACER", "TEACHR",
+    "NURSE1", "COOKIE", "BEACH", "MUSIC", "DOGLVR", "CATS4ME", "IMLATE", "NOGAS", "EV4ME",
+    "BIGRED", "WINNER", "JAZZ", "SMILE", "FLYBOY", "SKIPPER", "AWSOME", "OUTLAW", "THEKID",
+    "MRFIX", "SURFER", "IRNMAN", "XPLORE", "GOOGLE",
+)  # fmt: skip
 
 
 def serial(jurisdiction: Jurisdiction, rng: np.random.Generator, *, vanity: float = 0.0) -> str:

@@ -1,0 +1,1 @@
+"""The plate reader: network, training data, training, export."""

@@ -1,0 +1,1 @@
+"""Seeded synthetic pictures of plates: lettering, capture faults, whole scenes."""
