@@ -10,7 +10,7 @@ import contextlib
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -187,6 +187,34 @@ class DeadLetterCap:
             )
 
 
+async def publish_dead_letter(
+    publisher: Publisher, received: Received, group: str, error: Exception
+) -> None:
+    """Put a message that can never be handled beside its topic, with the reason; raises `Outage`.
+
+    Counted once it is there, so that a retry does not count it again.
+    """
+    headers = [
+        *((k, v) for k, v in received.headers.items() if k != "traceparent"),
+        ("alpr-dead-letter-reason", f"{type(error).__name__}: {error}"[:2000].encode()),
+        ("alpr-dead-letter-group", group.encode()),
+        (
+            "alpr-dead-letter-source",
+            f"{received.topic}/{received.partition}/{received.offset}".encode(),
+        ),
+    ]
+    name = received.topic + DEAD_LETTER_SUFFIX
+    await publisher.publish(name, received.key or b"", received.value, headers, received.context)
+    DEAD_LETTERS.labels(received.topic, group).inc()
+    log.warning(
+        "message.dead_lettered",
+        topic=received.topic,
+        partition=received.partition,
+        offset=received.offset,
+        reason=str(error)[:500],
+    )
+
+
 class ConsumeLoop(Generic[T]):
     """Consumes one topic in batches.
 
@@ -237,7 +265,7 @@ class ConsumeLoop(Generic[T]):
                     timeout_ms=int(self._poll_seconds * 1000), max_records=self._batch_size
                 )
                 async with self._busy:
-                    batch = [_received(m) for ms in fetched.values() for m in ms]
+                    batch = [received_from(m) for ms in fetched.values() for m in ms]
                     if batch:
                         await self._handle_batch(batch)
                     if self._idle is not None:
@@ -249,7 +277,7 @@ class ConsumeLoop(Generic[T]):
                 await asyncio.shield(consumer.stop())
 
     async def _started_consumer(self) -> AIOKafkaConsumer:
-        backoff = _backoff()
+        backoff = backoff_seconds()
         while True:
             consumer = AIOKafkaConsumer(
                 bootstrap_servers=self._servers,
@@ -301,7 +329,7 @@ class ConsumeLoop(Generic[T]):
             await self._dead_letter(one.received, error)
 
     async def _retrying(self, action: Callable[[], Awaitable[None]]) -> None:
-        backoff = _backoff()
+        backoff = backoff_seconds()
         while True:
             try:
                 await action()
@@ -313,28 +341,8 @@ class ConsumeLoop(Generic[T]):
 
     async def _dead_letter(self, received: Received, error: Exception) -> None:
         self._cap.count(time.monotonic())
-        DEAD_LETTERS.labels(self._topic.name, self._group).inc()
-        log.warning(
-            "message.dead_lettered",
-            topic=received.topic,
-            partition=received.partition,
-            offset=received.offset,
-            reason=str(error)[:500],
-        )
-        headers = [
-            *((k, v) for k, v in received.headers.items() if k != "traceparent"),
-            ("alpr-dead-letter-reason", f"{type(error).__name__}: {error}"[:2000].encode()),
-            ("alpr-dead-letter-group", self._group.encode()),
-            (
-                "alpr-dead-letter-source",
-                f"{received.topic}/{received.partition}/{received.offset}".encode(),
-            ),
-        ]
-        name = self._topic.name + DEAD_LETTER_SUFFIX
         await self._retrying(
-            lambda: self._publisher.publish(
-                name, received.key or b"", received.value, headers, received.context
-            )
+            lambda: publish_dead_letter(self._publisher, received, self._group, error)
         )
 
     async def _commit(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> None:
@@ -394,7 +402,8 @@ class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
         return {tp: found.get(tp, "") for tp in assigned}
 
 
-def _received(message: Any) -> Received:
+def received_from(message: Any) -> Received:
+    """What an aiokafka `ConsumerRecord` holds."""
     return Received(
         topic=message.topic,
         partition=message.partition,
@@ -406,7 +415,7 @@ def _received(message: Any) -> Received:
     )
 
 
-def _backoff() -> Any:
+def backoff_seconds() -> Iterator[float]:
     """Seconds to wait: doubling, with jitter so that consumers do not come back in step."""
     seconds = _BACKOFF_FIRST_SECONDS
     while True:

@@ -8,6 +8,7 @@ it by its deterministic id.
 
 import asyncio
 import json
+from collections.abc import Sequence
 
 import structlog
 from prometheus_client import Counter, Gauge
@@ -36,6 +37,12 @@ _CHANNEL = "alpr_outbox"
 # smaller id could appear after a larger one was already sent, and two versions of one key swap.
 _ORDER = "SELECT pg_advisory_xact_lock(hashtext('outbox:' || current_schema()))"
 _PUT = "INSERT INTO outbox (topic, key, value, headers) VALUES ($1, $2, $3, $4::jsonb)"
+_PUT_MANY = """
+INSERT INTO outbox (topic, key, value, headers)
+SELECT $1, key, value, $4::jsonb
+FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS given (key, value, position)
+ORDER BY position
+"""
 _NOTIFY = f"SELECT pg_notify('{_CHANNEL}', current_schema())"
 _RELAY_LOCK = (
     "SELECT pg_try_advisory_xact_lock(hashtext('outbox relay:' || current_schema())) AS mine"
@@ -58,6 +65,19 @@ async def put(connection: Connection, topic: Topic, key: str, value: bytes | Non
     headers = json.dumps({name: text.decode() for name, text in trace_headers()})
     await connection.execute(_ORDER)
     await connection.execute(_PUT, topic.name, key, value, headers)
+    await connection.execute(_NOTIFY)
+
+
+async def put_many(
+    connection: Connection, topic: Topic, messages: Sequence[tuple[str, bytes | None]]
+) -> None:
+    """As `put`, for many keys and values at once, in their order."""
+    if not messages:
+        return
+    headers = json.dumps({name: text.decode() for name, text in trace_headers()})
+    keys, values = [key for key, _ in messages], [value for _, value in messages]
+    await connection.execute(_ORDER)
+    await connection.execute(_PUT_MANY, topic.name, keys, values, headers)
     await connection.execute(_NOTIFY)
 
 
