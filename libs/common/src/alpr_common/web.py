@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import structlog
 import uvicorn
@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from opentelemetry import propagate, trace
 from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
+from pydantic import AfterValidator
 from starlette.exceptions import HTTPException
 
 from alpr_common.auth import public
@@ -26,6 +27,19 @@ PROBLEM = "application/problem+json"
 REQUEST_SECONDS = Histogram(
     "alpr_http_request_seconds", "Time to answer", ["service", "method", "route", "status"]
 )
+
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("the text holds a NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("the text holds half of a surrogate pair") from error
+    return text
+
+
+StorableText = Annotated[str, AfterValidator(_storable)]
+"""Text of a request that PostgreSQL can hold: anything else is malformed, not an outage."""
 
 Check = Callable[[], Awaitable[bool] | bool]
 """One thing that must hold for `/ready`."""

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from prometheus_client import Counter
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from alpr_access_log import attempts, domain, handlers, store
 from alpr_access_log.handlers import Door, PictureKind
@@ -19,6 +19,7 @@ from alpr_common.auth import Gate, NotSignedIn, Principal
 from alpr_common.errors import AlprError, NotFound, Outage
 from alpr_common.messages.base import Instant
 from alpr_common.policy import Role
+from alpr_common.web import StorableText
 
 log = structlog.get_logger()
 
@@ -29,40 +30,26 @@ _DEFAULT_LIMIT = 50
 _NOT_KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
-def _storable(text: str) -> str:
-    """PostgreSQL holds neither NUL nor halves of surrogate pairs."""
-    if "\x00" in text:
-        raise ValueError("the text holds a NUL character")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError("the text holds half of a surrogate pair") from error
-    return text
-
-
-Text = Annotated[str, AfterValidator(_storable)]
-
-
 class SearchRequest(BaseModel):
     """What is looked for and why. What is missing is refused by the door, which records it."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    plate: Annotated[Text, Field(max_length=64)] | None = Field(
+    plate: Annotated[StorableText, Field(max_length=64)] | None = Field(
         default=None, description="exact, or with * (any characters) and ? (one character)"
     )
     lookalike: bool = Field(default=False, description="also plates that look alike (O and 0, …)")
     from_at: Instant | None = Field(default=None, alias="from")
     to_at: Instant | None = Field(default=None, alias="to")
-    camera_ids: list[Annotated[Text, Field(max_length=200)]] = Field(
+    camera_ids: list[Annotated[StorableText, Field(max_length=200)]] = Field(
         default_factory=list, max_length=500
     )
-    purpose: Annotated[Text, Field(max_length=100)] | None = None
-    case_number: Annotated[Text, Field(max_length=100)] | None = None
-    suspicion: Annotated[Text, Field(max_length=2000)] | None = None
+    purpose: Annotated[StorableText, Field(max_length=100)] | None = None
+    case_number: Annotated[StorableText, Field(max_length=100)] | None = None
+    suspicion: Annotated[StorableText, Field(max_length=2000)] | None = None
     attested: bool | None = None
     limit: int = _DEFAULT_LIMIT
-    cursor: Annotated[Text, Field(max_length=200)] | None = Field(
+    cursor: Annotated[StorableText, Field(max_length=200)] | None = Field(
         default=None, description="`next_cursor` of the page before; the rest may be left out"
     )
 
@@ -199,9 +186,9 @@ def _records(routes: APIRouter, gate: Gate) -> None:
         principal: Annotated[Principal, Depends(gate.signed_in(*LOG_READERS))],
         door: TheDoor,
         response: Response,
-        person_id: Annotated[Text, Query(max_length=200)] | None = None,
-        action: Annotated[Text, Query(max_length=200)] | None = None,
-        outcome: Annotated[Text, Query(pattern="^(done|refused|failed)$")] | None = None,
+        person_id: Annotated[StorableText, Query(max_length=200)] | None = None,
+        action: Annotated[StorableText, Query(max_length=200)] | None = None,
+        outcome: Annotated[StorableText, Query(pattern="^(done|refused|failed)$")] | None = None,
         from_at: Annotated[Instant | None, Query(alias="from")] = None,
         to_at: Annotated[Instant | None, Query(alias="to")] = None,
         cursor: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
