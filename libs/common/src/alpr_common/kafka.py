@@ -250,11 +250,20 @@ class ConsumeLoop(Generic[T]):
         self._busy = asyncio.Lock()
         self._consumer: AIOKafkaConsumer | None = None
         self._assigned = asyncio.Event()
+        self._committed: dict[TopicPartition, OffsetAndMetadata] = {}
 
     @property
     def is_ready(self) -> bool:
         """Whether the group has given this consumer its partitions (perhaps none)."""
         return self._assigned.is_set()
+
+    def highwater(self, partition: TopicPartition) -> int | None:
+        """The offset after the newest message of an assigned partition, as last heard."""
+        consumer = self._consumer
+        if consumer is None or partition not in consumer.assignment():
+            return None
+        offset: int | None = consumer.highwater(partition)
+        return offset
 
     async def run(self) -> None:
         """Consume until cancelled; raises `DeadLetterCapReached`."""
@@ -324,6 +333,8 @@ class ConsumeLoop(Generic[T]):
             await self._retrying(lambda: self._handle([one]))
         except DeadLetterCapReached:
             raise
+        except MalformedMessage as error:
+            await self._dead_letter(one.received, error)
         except Exception as error:
             log.exception("message.poisoned", topic=self._topic.name, offset=one.received.offset)
             await self._dead_letter(one.received, error)
@@ -357,10 +368,12 @@ class ConsumeLoop(Generic[T]):
                 tp: OffsetAndMetadata(ms[-1].offset + 1, "") for tp, ms in fetched.items() if ms
             }
         self._note_lag(fetched)
-        if not offsets:
+        changed = {tp: at for tp, at in offsets.items() if self._committed.get(tp) != at}
+        if not changed:
             return
         try:
-            await self._consumer.commit(offsets)
+            await self._consumer.commit(changed)
+            self._committed |= changed
         except (CommitFailedError, IllegalStateError):
             # The partition has a new owner, who handles the batch again; ids make that harmless.
             log.info("commit.lost_partition", topic=self._topic.name)
@@ -384,22 +397,34 @@ class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
         async with self._loop._busy:
+            self._loop._committed.clear()
             if self._loop._checkpoints is not None:
                 self._loop._checkpoints.revoked(set(revoked))
 
     async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:
         loop = self._loop
-        if loop._checkpoints is not None:
-            loop._checkpoints.assigned(await self._metadata(assigned))
+        # Messages can be fetched before the metadata has come: they wait until it is known.
+        async with loop._busy:
+            if loop._checkpoints is not None:
+                loop._checkpoints.assigned(await self._metadata(assigned))
         loop._assigned.set()
 
     async def _metadata(self, assigned: list[TopicPartition]) -> dict[TopicPartition, str]:
         consumer = self._loop._consumer
-        found: dict[TopicPartition, str] = {}
-        if assigned and consumer is not None:
-            committed = await consumer._coordinator.fetch_committed_offsets(assigned)
-            found = {tp: om.metadata or "" for tp, om in committed.items()}
-        return {tp: found.get(tp, "") for tp in assigned}
+        if not assigned or consumer is None:
+            return {}
+        backoff = _backoff()
+        while True:
+            try:
+                # Asked for `assigned` as a list: the coordinator iterates it more than once.
+                committed = await consumer._coordinator.fetch_committed_offsets(list(assigned))
+            except KafkaError as error:
+                # Going on without it would forget what the last owner knew.
+                log.warning("metadata.retrying", topic=self._loop._topic.name, error=repr(error))
+                await asyncio.sleep(next(backoff))
+            else:
+                found = {tp: at.metadata or "" for tp, at in committed.items()}
+                return {tp: found.get(tp, "") for tp in assigned}
 
 
 def received_from(message: Any) -> Received:
