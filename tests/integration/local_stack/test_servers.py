@@ -8,6 +8,7 @@ import time
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 
 from alpr_local.stack import Stack
 
@@ -66,3 +67,37 @@ async def test_an_acknowledged_row_survives_a_killed_server(local_stack: Stack) 
         assert await again.fetchval("SELECT what FROM kept") == "acknowledged"
     finally:
         await again.close()
+
+
+async def test_a_cleared_stack_holds_no_message_offset_table_or_object(fresh_stack: Stack) -> None:
+    address, topic = fresh_stack.kafka_bootstrap_servers, "alpr.audit.v1"
+    await _publish(address, topic, b"of an earlier test")
+    consumer = AIOKafkaConsumer(
+        topic, bootstrap_servers=address, auto_offset_reset="earliest", group_id="alpr-earlier"
+    )
+    await consumer.start()
+    await asyncio.wait_for(consumer.getone(), 20)
+    await consumer.commit()
+    await consumer.stop()
+    owner = await asyncpg.connect(fresh_stack.postgres_dsn("alpr_ingest_owner"))
+    await owner.execute("CREATE TABLE earlier ()")
+    (fresh_stack.objects_folder / "earlier").touch()
+
+    await asyncio.to_thread(fresh_stack.clear)
+    await asyncio.to_thread(fresh_stack.create_topics)
+    owner.terminate()
+
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        assert await admin.list_consumer_group_offsets("alpr-earlier") == {}
+    finally:
+        await admin.close()
+    await _publish(address, topic, b"of this test")
+    assert await _first_value(address, topic) == b"of this test"
+    owner = await asyncpg.connect(fresh_stack.postgres_dsn("alpr_ingest_owner"))
+    try:
+        assert await owner.fetchval("SELECT to_regclass('earlier')") is None
+    finally:
+        await owner.close()
+    assert list(fresh_stack.objects_folder.iterdir()) == []
