@@ -63,6 +63,8 @@ class Principal:
     alpr_training_until: date | None
     address: str | None = None
     token: str = field(default="", repr=False)
+    expires_at: datetime | None = None
+    """When the token ends, and with it what was begun under it (an open stream)."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ class TokenVerifier:
                 alpr_training_until=_day(claims.get("alpr_until")),
                 address=address,
                 token=token,
+                expires_at=datetime.fromtimestamp(claims["exp"], UTC),
             )
         except jwt.ExpiredSignatureError as error:
             raise NotSignedIn("The token has expired; sign in or refresh it.") from error

@@ -1,0 +1,54 @@
+"""This service's figures at `/metrics`. Every replica shows the same gauges: take their maximum."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from alpr_alerts.domain import Alert, Move
+from alpr_alerts.store import OpenAlerts
+
+RAISED = Counter("alpr_alerts_raised_total", "Alerts raised", ["category"])
+ATTACHED = Counter("alpr_alert_hits_attached_total", "Further hits of an alert", ["category"])
+STEPS = Counter("alpr_alert_steps_total", "Steps taken", ["step", "state", "category"])
+ESCALATIONS = Counter("alpr_alert_escalations_total", "Alerts nobody answered in time")
+OPEN = Gauge("alpr_alerts_open", "Alerts that have not ended", ["state", "category"])
+OLDEST_OPEN_SECONDS = Gauge(
+    "alpr_alerts_oldest_open_seconds", "Age of the oldest alert in a state", ["state"]
+)
+STREAMS = Gauge("alpr_alert_streams_open", "Open event streams of this process")
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+FROM_HIT_SECONDS = Histogram(
+    "alpr_alert_from_hit_seconds", "Time from the hit to its alert", buckets=_SECONDS
+)
+FROM_CAPTURE_SECONDS = Histogram(
+    "alpr_alert_from_capture_seconds", "Time from the picture to its alert", buckets=_SECONDS
+)
+
+
+def count_raised(alert: Alert) -> None:
+    RAISED.labels(alert.hit.entry.category).inc()
+    # Clocks of two machines may differ: never below zero.
+    FROM_HIT_SECONDS.observe(_seconds(alert.hit.matched_at, alert.created_at))
+    FROM_CAPTURE_SECONDS.observe(_seconds(alert.hit.read.captured_at, alert.created_at))
+
+
+def count_step(alert: Alert, move: Move) -> None:
+    STEPS.labels(move.step.value, alert.state.value, alert.hit.entry.category).inc()
+
+
+def show_open(groups: Iterable[OpenAlerts], now: datetime) -> None:
+    """Replace the gauges of open alerts; what is no longer there disappears."""
+    OPEN.clear()
+    OLDEST_OPEN_SECONDS.clear()
+    oldest: dict[str, float] = {}
+    for group in groups:
+        OPEN.labels(group.state, group.category).set(group.alerts)
+        age = _seconds(group.oldest_created_at, now)
+        oldest[group.state] = max(age, oldest.get(group.state, 0.0))
+    for state, age in oldest.items():
+        OLDEST_OPEN_SECONDS.labels(state).set(age)
+
+
+def _seconds(start: datetime, end: datetime) -> float:
+    return max(0.0, (end - start).total_seconds())

@@ -1,0 +1,108 @@
+"""Why a step is refused: each cites its clause and says what to do next."""
+
+from http import HTTPStatus
+
+from alpr_common.errors import AlprError, Conflict, NotFound, Outage
+
+
+class AlertNotFound(NotFound):
+    title = "There is no such alert, or it belongs to another agency"
+
+
+class AlertMovedOn(Conflict):
+    """The caller decided on a picture of the alert that is no longer true."""
+
+    title = "Somebody else has acted on this alert meanwhile"
+    clause = "policy file"
+
+
+class AlertEnded(Conflict):
+    title = "This alert has ended"
+    clause = "131.6-5"
+
+
+class AlreadyAnswered(Conflict):
+    title = "Somebody has already answered this alert"
+    clause = "131.6-5"
+
+
+class VisualCheckFirst(Conflict):
+    title = "The visual check comes first"
+    clause = "131.6-4a"
+
+
+class StatusCheckFirst(Conflict):
+    title = "The status comes first"
+    clause = "131.6-4b"
+
+
+class StatusAlreadyConfirmed(Conflict):
+    title = "The status has already been confirmed"
+    clause = "131.6-4b"
+
+
+class AnswerBeforeClosing(Conflict):
+    title = "An alert is accepted or rejected before it is closed"
+    clause = "131.6-5"
+
+
+class NothingToEscalate(Conflict):
+    title = "This alert needs no escalation"
+    clause = "131.6-5"
+
+
+class _Incomplete(AlprError):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class CharactersNotVerified(_Incomplete):
+    title = "The characters have not been verified by eye"
+    clause = "131.6-4a"
+
+
+class StateNotVerified(_Incomplete):
+    title = "The state of issuance has not been verified by eye"
+    clause = "131.6-4a"
+
+
+class DifferingPositionsNotChecked(_Incomplete):
+    title = "The characters that were read differently have not been checked one by one"
+    clause = "131.6-4a"
+
+
+class JurisdictionNotConfirmed(_Incomplete):
+    title = "The state is not known to the system: say which one you see"
+    clause = "131.6-4a"
+
+
+class PlateOfAnotherState(_Incomplete):
+    title = "The plate is of another state than the entry"
+    clause = "131.6-4a"
+
+
+class RejectionReasonMissing(_Incomplete):
+    title = "A rejection needs its reason"
+    clause = "131.6-5"
+
+
+class IncidentNumberMissing(_Incomplete):
+    title = "Enforcement needs the number of the incident report or event"
+    clause = "131.6-6"
+
+
+class ClosingReasonMissing(_Incomplete):
+    title = "Closing an alert needs a reason"
+    clause = "policy file"
+
+
+class ResumePointMalformed(AlprError):
+    title = "Last-Event-ID is not one of this stream's"
+
+
+class CursorMalformed(AlprError):
+    title = "The cursor is not one of this list's"
+
+
+class TooManyStreams(Outage):
+    title = "Too many open streams on this server"
+    retry_after_seconds = 5

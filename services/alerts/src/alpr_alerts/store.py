@@ -1,0 +1,344 @@
+"""All SQL of this service. Everything runs in the caller's transaction, under its agency.
+
+Locks are always taken in this order, so that no two transactions wait for each other: window keys
+(sorted), alert rows, the stream's clock, the outbox's order.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from alpr_alerts.domain import ENDS, Actor, Alert, Done, Move, Step
+from alpr_alerts.refusals import AlertNotFound
+from alpr_alerts.windows import Window, window_key
+from alpr_common.messages.alert import AlertState
+from alpr_common.messages.hit import Hit
+from alpr_common.postgres import Connection
+
+WAKE_CHANNEL = "alpr_alerts_stream"
+
+_ALERT = """
+SELECT a.*, h.hit::text AS hit FROM alert a JOIN alert_hit h ON h.hit_id = a.opening_hit_id
+"""
+
+_LOCK_WINDOW = "SELECT pg_advisory_xact_lock(hashtextextended('window:' || $1, 0))"
+_KNOWN_HITS = "SELECT hit_id FROM alert_hit WHERE hit_id = ANY($1::uuid[])"
+_WINDOWS = """
+SELECT alert_id, first_captured_at, last_captured_at FROM alert
+WHERE agency_id = $1 AND entry_id = $2 AND plate = $3 AND camera_id = $4
+  AND last_captured_at > $5 AND first_captured_at < $6
+"""
+
+
+async def lock_windows(connection: Connection, hits: Iterable[Hit]) -> None:
+    """Keep other transactions from deciding about the same entry, plate and camera till the end."""
+    for key in sorted({window_key(hit) for hit in hits}):
+        await connection.execute(_LOCK_WINDOW, key)
+
+
+async def known_hits(connection: Connection, hit_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the hits that belong to an alert already."""
+    return {row["hit_id"] for row in await connection.fetch(_KNOWN_HITS, hit_ids)}
+
+
+async def windows_near(connection: Connection, hit: Hit, window_seconds: float) -> list[Window]:
+    """Windows of the hit's entry, plate and camera that might take it."""
+    read, length = hit.read, timedelta(seconds=window_seconds)
+    rows = await connection.fetch(
+        _WINDOWS, hit.agency_id, hit.entry.entry_id, read.plate, read.camera_id,
+        read.captured_at - length, read.captured_at + length,
+    )  # fmt: skip
+    return [Window(r["alert_id"], r["first_captured_at"], r["last_captured_at"]) for r in rows]
+
+
+_INSERT_ALERT = """
+INSERT INTO alert (
+    alert_id, agency_id, entry_id, plate, camera_id, opening_hit_id,
+    opened_captured_at, first_captured_at, last_captured_at, hit_count, category, state, sequence,
+    last_step, last_person_name, last_role, last_step_at, created_at, updated_at
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $7, 1, $8, $9, $10, $11, $12, $13, $14, $14, $14)
+"""
+_INSERT_HIT = """
+INSERT INTO alert_hit (hit_id, alert_id, agency_id, captured_at, hit, attached_at)
+VALUES ($1, $2, $3, $4, $5::jsonb, $6)
+"""
+_ATTACH = """
+UPDATE alert SET hit_count = hit_count + 1, updated_at = $3,
+    first_captured_at = least(first_captured_at, $2),
+    last_captured_at = greatest(last_captured_at, $2)
+WHERE alert_id = $1
+"""
+_INSERT_OPEN = """
+INSERT INTO open_alert (alert_id, agency_id, category, state, escalated, created_at)
+VALUES ($1, $2, $3, $4, false, $5)
+"""
+
+
+async def insert_alert(connection: Connection, alert: Alert) -> None:
+    """A new alert with the hit that raised it and its first step."""
+    hit, read, actor = alert.hit, alert.hit.read, alert.last.actor
+    await connection.execute(
+        _INSERT_ALERT, alert.alert_id, alert.agency_id, hit.entry.entry_id, read.plate,
+        read.camera_id, hit.hit_id, read.captured_at, hit.entry.category, alert.state.value,
+        alert.sequence, alert.last.step.value, actor.name, actor.role, alert.created_at,
+    )  # fmt: skip
+    await _insert_hit(connection, alert.alert_id, hit, alert.created_at)
+    await _insert_step(connection, alert, {"hit_id": str(hit.hit_id)})
+    await connection.execute(
+        _INSERT_OPEN, alert.alert_id, alert.agency_id, hit.entry.category, alert.state.value,
+        alert.created_at,
+    )  # fmt: skip
+
+
+async def attach_hit(connection: Connection, alert_id: UUID, hit: Hit, now: datetime) -> None:
+    """One more sighting within the alert's window."""
+    await connection.execute(_ATTACH, alert_id, hit.read.captured_at, now)
+    await _insert_hit(connection, alert_id, hit, now)
+
+
+async def _insert_hit(connection: Connection, alert_id: UUID, hit: Hit, now: datetime) -> None:
+    await connection.execute(
+        _INSERT_HIT, hit.hit_id, alert_id, hit.agency_id, hit.read.captured_at,
+        hit.model_dump_json(exclude_none=True), now,
+    )  # fmt: skip
+
+
+_INSERT_STEP = """
+INSERT INTO alert_step (alert_id, sequence, agency_id, step, state, person_id, person_name, role,
+                        session_id, details, occurred_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11)
+"""
+_UPDATE_ALERT = """
+UPDATE alert SET state = $2, sequence = $3, last_step = $4, last_person_id = $5,
+    last_person_name = $6, last_role = $7, last_step_at = $8, answer_step = $9,
+    answer_person_id = $10, answer_person_name = $11, answer_role = $12, answered_at = $13,
+    confirmed_jurisdiction = $14, status_confirmed_at = $15, incident_number = $16,
+    handed_off_at = $17, escalated_at = $18, updated_at = $8
+WHERE alert_id = $1
+"""
+_UPDATE_OPEN = "UPDATE open_alert SET state = $2, escalated = $3 WHERE alert_id = $1"
+_DELETE_OPEN = "DELETE FROM open_alert WHERE alert_id = $1"
+
+
+async def save_step(connection: Connection, alert: Alert, move: Move) -> None:
+    """The alert after a step, and that step. The row must be locked (`alert_of(…, lock=True)`)."""
+    last, answered = alert.last, alert.answered
+    who = answered.actor if answered else None
+    await connection.execute(
+        _UPDATE_ALERT, alert.alert_id, alert.state.value, alert.sequence, last.step.value,
+        last.actor.person_id, last.actor.name, last.actor.role, last.at,
+        answered and answered.step.value, who and who.person_id, who and who.name,
+        who and who.role, answered and answered.at, alert.confirmed_jurisdiction,
+        alert.status_confirmed_at, alert.incident_number, alert.handed_off_at, alert.escalated_at,
+    )  # fmt: skip
+    await _insert_step(connection, alert, move.details)
+    if alert.state in ENDS:
+        await connection.execute(_DELETE_OPEN, alert.alert_id)
+    else:
+        escalated = alert.escalated_at is not None
+        await connection.execute(_UPDATE_OPEN, alert.alert_id, alert.state.value, escalated)
+
+
+async def _insert_step(connection: Connection, alert: Alert, details: dict[str, JsonValue]) -> None:
+    actor = alert.last.actor
+    await connection.execute(
+        _INSERT_STEP, alert.alert_id, alert.sequence, alert.agency_id, alert.last.step.value,
+        alert.state.value, actor.person_id, actor.name, actor.role, actor.session_id,
+        json.dumps(details), alert.last.at,
+    )  # fmt: skip
+
+
+_ADVANCE = "UPDATE stream_clock SET position = position + $1 RETURNING position"
+_INSERT_EVENT = """
+INSERT INTO stream_event (position, agency_id, alert_id, created_at) VALUES ($1, $2, $3, $4)
+"""
+_WAKE = f"SELECT pg_notify('{WAKE_CHANNEL}', $1)"
+
+
+async def tell_streams(
+    connection: Connection, agency_id: str, alert_ids: Sequence[UUID], now: datetime
+) -> None:
+    """Number one stream event per change. From here to the commit other writers wait: call late."""
+    row = await connection.fetchrow(_ADVANCE, len(alert_ids))
+    assert row is not None
+    first = row["position"] - len(alert_ids) + 1
+    for position, alert_id in enumerate(alert_ids, first):
+        await connection.execute(_INSERT_EVENT, position, agency_id, alert_id, now)
+    await connection.execute(_WAKE, agency_id)
+
+
+async def alert_of(connection: Connection, alert_id: UUID, *, lock: bool = False) -> Alert:
+    """The agency's alert, locked until the transaction ends if asked; raises `AlertNotFound`."""
+    query = f"{_ALERT} WHERE a.alert_id = $1" + (" FOR UPDATE OF a" if lock else "")
+    row = await connection.fetchrow(query, alert_id)
+    if row is None:
+        raise AlertNotFound(f"No alert {alert_id} in your agency. Look at the list of alerts.")
+    return _alert(row)
+
+
+_LIST = f"""{_ALERT}
+WHERE ($1::text[] IS NULL OR a.state = ANY($1))
+  AND ($2::timestamptz IS NULL OR (a.created_at, a.alert_id) < ($2, $3::uuid))
+ORDER BY a.created_at DESC, a.alert_id DESC LIMIT $4
+"""
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where a page of the list ended: newest first."""
+
+    created_at: datetime
+    alert_id: UUID
+
+
+async def alerts_page(
+    connection: Connection, states: Iterable[AlertState] | None, after: Cursor | None, limit: int
+) -> list[Alert]:
+    """The agency's alerts, newest first."""
+    wanted = None if states is None else [state.value for state in states]
+    created_at, alert_id = (after.created_at, after.alert_id) if after else (None, None)
+    return [
+        _alert(row) for row in await connection.fetch(_LIST, wanted, created_at, alert_id, limit)
+    ]
+
+
+@dataclass(frozen=True)
+class AttachedHit:
+    hit: Hit
+    attached_at: datetime
+
+
+@dataclass(frozen=True)
+class TakenStep:
+    sequence: int
+    done: Done
+    state: AlertState
+    details: dict[str, JsonValue]
+
+
+_HITS = """
+SELECT hit::text AS hit, attached_at FROM alert_hit WHERE alert_id = $1
+ORDER BY captured_at, hit_id
+"""
+_STEPS = """
+SELECT sequence, step, state, person_id, person_name, role, session_id, details::text AS details,
+       occurred_at
+FROM alert_step WHERE alert_id = $1 ORDER BY sequence
+"""
+
+
+async def hits_of(connection: Connection, alert_id: UUID) -> list[AttachedHit]:
+    """All sightings of the alert, in order of capture."""
+    rows = await connection.fetch(_HITS, alert_id)
+    return [AttachedHit(Hit.model_validate_json(r["hit"]), r["attached_at"]) for r in rows]
+
+
+async def steps_of(connection: Connection, alert_id: UUID) -> list[TakenStep]:
+    """The alert's history, oldest first."""
+    return [
+        TakenStep(
+            row["sequence"],
+            Done(
+                Step(row["step"]),
+                Actor(row["person_id"], row["person_name"], row["role"], row["session_id"]),
+                row["occurred_at"],
+            ),
+            AlertState(row["state"]),
+            json.loads(row["details"]),
+        )
+        for row in await connection.fetch(_STEPS, alert_id)
+    ]
+
+
+_POSITION = "SELECT position FROM stream_clock"
+_EVENTS = """
+SELECT e.position, a.*, h.hit::text AS hit
+FROM stream_event e JOIN alert a USING (alert_id) JOIN alert_hit h ON h.hit_id = a.opening_hit_id
+WHERE e.agency_id = $1 AND e.position > $2 ORDER BY e.position LIMIT $3
+"""
+
+
+async def stream_position(connection: Connection) -> int:
+    """The number of the last stream event of all."""
+    position: int = await connection.fetchval(_POSITION)
+    return position
+
+
+async def stream_events(
+    connection: Connection, agency_id: str, after: int, limit: int
+) -> list[tuple[int, Alert]]:
+    """The agency's stream events after that position, each with its alert as it stands now."""
+    rows = await connection.fetch(_EVENTS, agency_id, after, limit)
+    return [(row["position"], _alert(row)) for row in rows]
+
+
+_UNANSWERED = """
+SELECT alert_id, agency_id FROM open_alert
+WHERE state = 'new' AND NOT escalated AND created_at <= $1 ORDER BY created_at LIMIT $2
+"""
+_OLDEST_UNANSWERED = """
+SELECT min(created_at) FROM open_alert WHERE state = 'new' AND NOT escalated
+"""
+_OPEN = """
+SELECT state, category, count(*) AS alerts, min(created_at) AS oldest_created_at
+FROM open_alert GROUP BY state, category
+"""
+
+
+async def unanswered_since(
+    connection: Connection, before: datetime, limit: int
+) -> list[tuple[UUID, str]]:
+    """Alerts (id, agency) of all agencies that were raised before then and nobody answered."""
+    rows = await connection.fetch(_UNANSWERED, before, limit)
+    return [(row["alert_id"], row["agency_id"]) for row in rows]
+
+
+async def oldest_unanswered_at(connection: Connection) -> datetime | None:
+    """When the oldest alert was raised that is neither answered nor escalated."""
+    oldest: datetime | None = await connection.fetchval(_OLDEST_UNANSWERED)
+    return oldest
+
+
+@dataclass(frozen=True)
+class OpenAlerts:
+    state: str
+    category: str
+    alerts: int
+    oldest_created_at: datetime
+
+
+async def open_alerts(connection: Connection) -> list[OpenAlerts]:
+    """How many alerts of all agencies are open, by state and category."""
+    return [OpenAlerts(**dict(row)) for row in await connection.fetch(_OPEN)]
+
+
+def _alert(row: Any) -> Alert:
+    answered = None
+    if row["answer_step"]:
+        person = Actor(row["answer_person_id"], row["answer_person_name"], row["answer_role"])
+        answered = Done(Step(row["answer_step"]), person, row["answered_at"])
+    last_actor = Actor(row["last_person_id"], row["last_person_name"], row["last_role"])
+    return Alert(
+        alert_id=row["alert_id"],
+        agency_id=row["agency_id"],
+        hit=Hit.model_validate_json(row["hit"]),
+        state=AlertState(row["state"]),
+        sequence=row["sequence"],
+        first_captured_at=row["first_captured_at"],
+        last_captured_at=row["last_captured_at"],
+        hit_count=row["hit_count"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        last=Done(Step(row["last_step"]), last_actor, row["last_step_at"]),
+        answered=answered,
+        confirmed_jurisdiction=row["confirmed_jurisdiction"],
+        status_confirmed_at=row["status_confirmed_at"],
+        incident_number=row["incident_number"],
+        handed_off_at=row["handed_off_at"],
+        escalated_at=row["escalated_at"],
+    )
