@@ -7,6 +7,7 @@ from pathlib import Path
 
 SHARED = Path("../shared/data")
 SCORE_THRESHOLD = 0.3
+SELF_SHARE = 0.16
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -17,7 +18,9 @@ def main(arguments: list[str] | None = None) -> int:
     reader = commands.add_parser("reader", help="train the plate reader (continues its run)")
     reader.add_argument("--run", type=Path, default=Path("training/runs/reader"))
     reader.add_argument("--steps", type=int, default=8000)
+    reader.add_argument("--until", type=int, help="stop after this step, to continue later")
     reader.add_argument("--batch", type=int, default=64)
+    reader.add_argument("--self-labels", type=Path, default=Path("training/cache/self-labels"))
     reader.add_argument("--seed", type=int, default=1)
     reader.add_argument("--threads", type=int, default=1)
     detector = commands.add_parser("detector", help="train the plate detector (continues its run)")
@@ -27,6 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     detector.add_argument("--size", type=int, default=320, help="side of the square views, px")
     detector.add_argument("--seed", type=int, default=1)
     detector.add_argument("--threads", type=int, default=1)
+    labels = commands.add_parser("self-label", help="read the pool's untexted train plates")
+    labels.add_argument("--run", type=Path, default=Path("training/runs/reader"))
+    labels.add_argument("--self-labels", type=Path, default=Path("training/cache/self-labels"))
     export = commands.add_parser("export", help="write models/ from the runs")
     export.add_argument("--runs", type=Path, default=Path("training/runs"))
     export.add_argument("--models", type=Path, default=Path("models"))
@@ -39,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = {
         "reader": _reader,
         "detector": _detector,
+        "self-label": _self_label,
         "export": _export,
         "evaluate": _evaluate,
     }[options.command]
@@ -48,13 +55,18 @@ def main(arguments: list[str] | None = None) -> int:
 def _reader(options: argparse.Namespace) -> int:
     from alpr_training.pool import load_pool
     from alpr_training.reader.samples import Samples
+    from alpr_training.reader.selflabel import load_self_labels
     from alpr_training.reader.train import ReaderRun, train
 
     pool = load_pool(options.data / "pool")
-    samples = Samples(options.seed, pool.of_split("train"), options.data / "templates-us")
-    run = ReaderRun(
-        options.run, options.steps, options.batch, options.seed, threads=options.threads
+    extra = load_self_labels(options.self_labels)
+    samples = Samples(
+        options.seed, pool.of_split("train"), options.data / "templates-us", (extra, SELF_SHARE)
     )
+    run = ReaderRun(
+        options.run, options.steps, options.until, options.batch, options.seed,
+        threads=options.threads,
+    )  # fmt: skip
     train(run, samples, pool)
     return 0
 
@@ -72,6 +84,18 @@ def _detector(options: argparse.Namespace) -> int:
         options.run, options.steps, options.batch, options.seed, threads=options.threads
     )
     train(run, views, pool)
+    return 0
+
+
+def _self_label(options: argparse.Namespace) -> int:
+    from alpr_training.export import trained_weights
+    from alpr_training.pool import load_pool
+    from alpr_training.reader.selflabel import load_self_labels, self_label
+
+    weights, _ = trained_weights(options.run / "last.pt")
+    pool = load_pool(options.data / "pool").of_split("train")
+    self_label(weights, pool, options.self_labels)
+    print(json.dumps({"self_labelled": len(load_self_labels(options.self_labels))}))
     return 0
 
 

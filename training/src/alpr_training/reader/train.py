@@ -24,6 +24,9 @@ class ReaderRun:
 
     folder: Path
     steps: int
+    """The length the learning rate is paced by."""
+    until: int | None = None
+    """Stop after this step (to label the untexted plates); None: run to the end."""
     batch: int = 64
     seed: int = 1
     peak_rate: float = 1.6e-3
@@ -51,7 +54,7 @@ def reader_loss(network: nn.Module, batch: Batch, device: torch.device) -> torch
 
 
 def train(run: ReaderRun, samples: Samples, pool: Pool | None) -> Path:
-    """Run to `run.steps` (continuing `folder`/last.pt if it is there); returns that checkpoint."""
+    """Run to `run.until` (continuing `folder`/last.pt if it is there); returns that checkpoint."""
     torch.set_num_threads(run.threads)
     cv2.setNumThreads(0)
     torch.manual_seed(run.seed)
@@ -72,7 +75,8 @@ def train(run: ReaderRun, samples: Samples, pool: Pool | None) -> Path:
     losses: list[float] = []
     began = time.monotonic()
     network.train()
-    for step in range(start, run.steps):
+    end = run.until or run.steps
+    for step in range(start, end):
         rate = learning_rate(run.peak_rate, run.steps, run.decay_share, step)
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -83,7 +87,7 @@ def train(run: ReaderRun, samples: Samples, pool: Pool | None) -> Path:
         optimizer.step()
         average.update(network, step)
         losses.append(float(loss.detach()))
-        if (step + 1) % run.report_every == 0 or step + 1 == run.steps:
+        if (step + 1) % run.report_every == 0 or step + 1 == end:
             figures = validate(average.values, held_out)
             pace = (time.monotonic() - began) / (step + 1 - start)
             line = {"step": step + 1, "loss": round(sum(losses) / len(losses), 4),
@@ -91,8 +95,6 @@ def train(run: ReaderRun, samples: Samples, pool: Pool | None) -> Path:
             print(json.dumps(line), flush=True)
             losses.clear()
             _save(checkpoint, network, optimizer, average, step + 1, run)
-    if start >= run.steps:
-        _save(checkpoint, network, optimizer, average, start, run)
     return checkpoint
 
 

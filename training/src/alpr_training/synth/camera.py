@@ -155,14 +155,14 @@ def _capture(
 def _light(image: FloatImage, shot: Shot, rng: np.random.Generator) -> FloatImage:
     height, width = image.shape
     if rng.random() < 0.3:
-        ramp = np.linspace(-1, 1, width, dtype=np.float32)[None] * rng.uniform(-1, 1) + np.linspace(
-            -1, 1, height, dtype=np.float32
-        )[:, None] * rng.uniform(-1, 1)
+        across = np.linspace(-1, 1, width, dtype=np.float32)[None] * rng.uniform(-1, 1)
+        down = np.linspace(-1, 1, height, dtype=np.float32)[:, None] * rng.uniform(-1, 1)
+        ramp = (across + down).astype(np.float32)
         if rng.random() < 0.5:
             shade = np.where(ramp > rng.uniform(-0.5, 0.5), rng.uniform(0.4, 0.9), 1.0)
             image = image * shade.astype(np.float32)
         else:
-            image = image * (1 + 0.35 * ramp)
+            image = (image * (1 + 0.35 * ramp)).astype(np.float32)
     if rng.random() < 0.06:
         # A headlight or the sun mirrored in one spot.
         x, y = rng.uniform(0, width), rng.uniform(0, height)

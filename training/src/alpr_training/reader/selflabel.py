@@ -1,0 +1,95 @@
+"""Texts for the pool's untexted plates, read by the reader in training and kept only when sure.
+
+Only train pictures. A text is kept when several differently shifted cuts of the plate are read alike
+and every character is near certain: what remains teaches real lettering, light and dirt that no
+drawing has.
+"""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from alpr_training.geometry import grow
+from alpr_training.pictures import Picture, read_picture
+from alpr_training.pool import Crop, Pool, Scene
+from alpr_training.reader.decoding import Reading, read
+from alpr_training.reader.network import ReaderNetwork
+from alpr_training.reader.samples import SIZE, to_input
+from alpr_training.synth.camera import fit
+
+_CUTS = ((0.0, 0.0), (0.04, 0.04), (0.09, 0.06), (0.03, 0.1), (0.07, 0.0))
+"""Room left around the plate, as fractions of its width and height."""
+NARROWEST_PX = 44
+LEAST_PROBABILITY = 0.8
+LEAST_AGREEING = 4
+
+
+def self_label(weights: dict[str, torch.Tensor], pool: Pool, folder: Path) -> Path:
+    """Write sure plates as pictures with `labels.json` into `folder`; returns that file."""
+    network = ReaderNetwork()
+    network.load_state_dict(weights)
+    network.eval()
+    folder.mkdir(parents=True, exist_ok=True)
+    labels: list[dict[str, str]] = []
+    for number, (picture, source) in enumerate(_untexted(pool)):
+        reading = _consensus(network, picture)
+        if reading is None:
+            continue
+        name = f"{number:05d}.png"
+        cv2.imwrite(str(folder / name), picture)
+        labels.append({"file": name, "text": reading.text, "source": source})
+    listing = folder / "labels.json"
+    listing.write_text(json.dumps(labels, indent=0), encoding="utf-8")
+    return listing
+
+
+def load_self_labels(folder: Path) -> tuple[Crop, ...]:
+    """The plates that `self_label` wrote; none when it has not run."""
+    listing = folder / "labels.json"
+    if not listing.exists():
+        return ()
+    return tuple(
+        Crop(folder / row["file"], f"self-{row['source']}", "train", row["text"], None)
+        for row in json.loads(listing.read_text(encoding="utf-8"))
+    )
+
+
+def _untexted(pool: Pool) -> list[tuple[Picture, str]]:
+    out = [(read_picture(c.path), c.source) for c in pool.crops if not c.text]
+    for scene in pool.scenes:
+        out += _plates_of(scene)
+    return out
+
+
+def _plates_of(scene: Scene) -> list[tuple[Picture, str]]:
+    boxes = [b for b in scene.boxes if b[2] - b[0] >= NARROWEST_PX]
+    if not boxes:
+        return []
+    image = read_picture(scene.path)
+    out: list[tuple[Picture, str]] = []
+    for box in boxes:
+        x1, y1, x2, y2 = grow(np.array(box, np.float32), 0.0, image.shape[:2])
+        out.append((image[y1:y2, x1:x2].copy(), scene.source))
+    return out
+
+
+def _consensus(network: torch.nn.Module, picture: Picture) -> Reading | None:
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.uint8)
+    height, width = grey.shape
+    cuts: list[Picture] = []
+    for across, down in _CUTS:
+        dx, dy = round(across * width), round(down * height)
+        padded = cv2.copyMakeBorder(grey, dy, dy, dx, dx, cv2.BORDER_REPLICATE)
+        cuts.append(fit(padded.astype(np.uint8), SIZE))
+    with torch.no_grad():
+        logits = network(to_input(cuts))[0].numpy()
+    readings = [read(one) for one in logits]
+    text, count = Counter(r.text for r in readings).most_common(1)[0]
+    if count < LEAST_AGREEING or not 4 <= len(text) <= 9:
+        return None
+    best = max((r for r in readings if r.text == text), key=lambda r: r.confidence)
+    return best if min(best.probabilities) >= LEAST_PROBABILITY else None
