@@ -1,0 +1,48 @@
+"""Signed notes and checkpoints."""
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from alpr_translog.checkpoint import Checkpoint
+from alpr_translog.note import NoteInvalid, SignerKey, VerifierKey, open_note, sign_note
+
+SIGNER = SignerKey("alpr.example/log", Ed25519PrivateKey.from_private_bytes(b"\x07" * 32))
+
+
+def test_a_signed_note_opens_with_its_key() -> None:
+    assert open_note(sign_note("hello\n", SIGNER), SIGNER.verifier) == "hello\n"
+
+
+def test_a_note_with_other_signatures_opens_with_each_key() -> None:
+    other = SignerKey("witness", Ed25519PrivateKey.generate())
+    note = sign_note("hello\n", other, SIGNER)
+    assert open_note(note, SIGNER.verifier) == open_note(note, other.verifier) == "hello\n"
+
+
+def test_a_changed_text_is_found() -> None:
+    note = sign_note("size 5\n", SIGNER).replace("5", "6", 1)
+    with pytest.raises(NoteInvalid, match="is wrong"):
+        open_note(note, SIGNER.verifier)
+
+
+def test_another_key_of_the_same_name_does_not_open_it() -> None:
+    other = SignerKey(SIGNER.name, Ed25519PrivateKey.generate())
+    with pytest.raises(NoteInvalid, match="not signed by"):
+        open_note(sign_note("hello\n", other), SIGNER.verifier)
+
+
+def test_a_verifier_key_is_handed_out_as_text() -> None:
+    assert VerifierKey.parse(str(SIGNER.verifier)) == SIGNER.verifier
+    with pytest.raises(NoteInvalid):
+        VerifierKey.parse(str(SIGNER.verifier).replace("+", "+0", 1))
+
+
+def test_a_checkpoint_opens_as_what_was_signed() -> None:
+    checkpoint = Checkpoint(SIGNER.name, 42, b"\x01" * 32)
+    assert Checkpoint.open(checkpoint.sign(SIGNER), SIGNER.verifier) == checkpoint
+
+
+def test_a_checkpoint_of_another_log_is_refused() -> None:
+    note = Checkpoint("another/log", 42, b"\x01" * 32).sign(SIGNER)
+    with pytest.raises(NoteInvalid, match="no checkpoint of"):
+        Checkpoint.open(note, SIGNER.verifier)
