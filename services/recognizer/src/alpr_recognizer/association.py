@@ -1,0 +1,154 @@
+"""Whether a plate seen now is the one that was seen before: place, motion and text together.
+
+Everything here is whole numbers (pixels, pixels per second, milliseconds, 1/255 of confidence), so
+that a state that went through the commit metadata decides exactly as the one in memory.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from alpr_common.plates import match_key
+
+_CONFIDENT = 230  # of 255
+_SIMILAR = 0.6
+_STATIONARY_SIMILAR = 0.8
+_STATIONARY_OVERLAP = 0.5
+_LATE_OVERLAP = 0.3
+_TELLING_LENGTH = 4
+
+
+@dataclass(frozen=True)
+class PassRules:
+    """When a pass goes on, ends, and begins anew. Times in `captured_at`, not in arrival."""
+
+    gap_seconds: float = 0.8
+    """Not seen for this long: the pass has ended, its read is due."""
+    rejoin_seconds: float = 3.0
+    """A plate hidden for less than this (behind a pole, in glare) is still in the same pass."""
+    reread_seconds: float = 300.0
+    """A vehicle that stands in view is read again after this long, not before."""
+    new_clock_seconds: float = 30.0
+    """A jump in a camera's clock of more than this (delayed frames between live ones) says
+    nothing about passes on the other side of the jump."""
+
+
+class Place(NamedTuple):
+    """Where a plate was last seen, how it moved, what it said."""
+
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+    speed_x: int
+    speed_y: int
+    moving: bool
+    """Whether the speed is known (two frames or more)."""
+    seen_ms: int
+    text: str
+    confidence: int
+    """0..255."""
+
+    @property
+    def width(self) -> int:
+        return max(1, self.x2 - self.x1)
+
+    def at(self, ms: int) -> tuple[float, float, float, float]:
+        """The box that the motion leads to."""
+        seconds = min(1.0, max(0.0, (ms - self.seen_ms) / 1000))
+        dx, dy = self.speed_x * seconds, self.speed_y * seconds
+        return self.x1 + dx, self.y1 + dy, self.x2 + dx, self.y2 + dy
+
+
+def followed(before: Place, seen: Place) -> Place:
+    """The place after `seen` was taken as the same plate: with a speed, unless it came late.
+
+    The text is that of the surest single frame, not the voted one: votes end when a read goes out,
+    and when that happens depends on the clock.
+    """
+    if seen.text and (not before.text or seen.confidence >= before.confidence):
+        text, confidence = seen.text, seen.confidence
+    else:
+        text, confidence = before.text, before.confidence
+    before = before._replace(text=text, confidence=confidence)
+    elapsed = seen.seen_ms - before.seen_ms
+    if elapsed <= 0:
+        return before
+    dx = (seen.x1 + seen.x2 - before.x1 - before.x2) * 500 / elapsed
+    dy = (seen.y1 + seen.y2 - before.y1 - before.y2) * 500 / elapsed
+    if before.moving:
+        # Half old, half new: boxes jitter by pixels from frame to frame.
+        dx, dy = (dx + before.speed_x) / 2, (dy + before.speed_y) / 2
+    return Place(
+        seen.x1, seen.y1, seen.x2, seen.y2, _bounded(dx), _bounded(dy), True,
+        seen.seen_ms, text, confidence,
+    )  # fmt: skip
+
+
+def _bounded(speed: float) -> int:
+    return max(-32000, min(32000, round(speed)))
+
+
+def affinity(rules: PassRules, known: Place, began_ms: int, seen: Place) -> float | None:
+    """How well `seen` continues the pass at `known`; None when it does not."""
+    elapsed = (seen.seen_ms - known.seen_ms) / 1000
+    if seen.seen_ms - began_ms >= rules.reread_seconds * 1000:
+        return None
+    likeness = similarity(known.text, seen.text)
+    overlap = _overlap(known.at(seen.seen_ms), seen)
+    if elapsed < 0:
+        since_began = (seen.seen_ms - began_ms) / 1000
+        if since_began < -rules.gap_seconds:
+            return None
+        return likeness + overlap if likeness >= _SIMILAR or overlap >= _LATE_OVERLAP else None
+    if elapsed > rules.rejoin_seconds:
+        still = likeness >= _STATIONARY_SIMILAR and overlap >= _STATIONARY_OVERLAP
+        return likeness + overlap if still and elapsed < rules.reread_seconds else None
+    return _moving_affinity(rules, known, seen, elapsed, likeness, overlap)
+
+
+def _moving_affinity(
+    rules: PassRules, known: Place, seen: Place, elapsed: float, likeness: float, overlap: float
+) -> float | None:
+    same_key = len(seen.text) >= _TELLING_LENGTH and match_key(seen.text) == match_key(known.text)
+    if same_key:
+        return 2.0 + overlap
+    sure = known.confidence >= _CONFIDENT and seen.confidence >= _CONFIDENT
+    if sure:
+        # Two certain texts that differ are two vehicles, unless the box hardly moved.
+        near = overlap >= _STATIONARY_OVERLAP and elapsed <= 0.5
+        return likeness + overlap if near and likeness >= _SIMILAR else None
+    reach = known.width * ((0.7 + 8 * elapsed) if known.moving else (1 + 20 * elapsed))
+    away = _distance(known.at(seen.seen_ms), seen)
+    if likeness >= _SIMILAR:
+        return 1.0 + likeness + overlap if away <= reach else None
+    # The texts say little: only the place can tell, and only for a moment.
+    close = overlap >= _LATE_OVERLAP or away <= known.width * (0.5 + 2 * elapsed)
+    return overlap + 0.1 if close and elapsed <= rules.gap_seconds else None
+
+
+def _overlap(a: tuple[float, float, float, float], b: Place) -> float:
+    wide = min(a[2], b.x2) - max(a[0], b.x1)
+    high = min(a[3], b.y2) - max(a[1], b.y1)
+    if wide <= 0 or high <= 0:
+        return 0.0
+    areas = (a[2] - a[0]) * (a[3] - a[1]) + (b.x2 - b.x1) * (b.y2 - b.y1)
+    return float(wide * high / max(1e-9, areas - wide * high))
+
+
+def _distance(a: tuple[float, float, float, float], b: Place) -> float:
+    dx = (a[0] + a[2] - b.x1 - b.x2) / 2
+    dy = (a[1] + a[3] - b.y1 - b.y2) / 2
+    return float((dx * dx + dy * dy) ** 0.5)
+
+
+def similarity(a: str, b: str) -> float:
+    """1 for equal texts, 0 for nothing in common or an empty one; look-alikes count as half."""
+    if not a or not b:
+        return 0.0
+    row = [float(j) for j in range(len(b) + 1)]
+    for i, x in enumerate(a, start=1):
+        corner, row[0] = row[0], float(i)
+        for j, y in enumerate(b, start=1):
+            change = 0.0 if x == y else 0.5 if match_key(x) == match_key(y) else 1.0
+            corner, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, corner + change)
+    return 1.0 - row[-1] / max(len(a), len(b))

@@ -1,0 +1,159 @@
+"""From a CTC reader's logits to a text with honest probabilities.
+
+The text comes from a prefix beam search. Its confidence is the exact probability of that text
+(all alignments summed), and each position's posterior is exact too: the probability of the text
+with that one character replaced, for every character, from one forward and one backward pass.
+"""
+
+import numpy as np
+
+from alpr_recognizer.domain import CHARSET, Floats, Reading
+
+_BEAMS = 8
+_LEAST_STEP_PROBABILITY = 1e-3
+_BLANK = 0
+
+
+def log_softmax(logits: Floats) -> Floats:
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    out: Floats = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return out
+
+
+def read_ctc(logits: Floats, temperature: float, charset: str) -> Reading:
+    """The reading in [T, 1 + len(charset)] logits (class 0 is CTC's blank).
+
+    `temperature` calibrates them. Characters outside A-Z and 0-9 in `charset` vanish from the
+    text, as they do from every normalized plate.
+    """
+    steps = np.exp(log_softmax(logits.astype(np.float64) / temperature))
+    steps = _folded(steps, charset)
+    texts = beam_search(steps)
+    best, probability = texts[0]
+    if not best:
+        return Reading("", 0.0, np.zeros((0, len(CHARSET))))
+    classes = [CHARSET.index(c) + 1 for c in best]
+    posteriors, exact = substitutions(steps, classes)
+    if exact <= 0:
+        exact = probability
+    total = sum(p for _, p in texts) or 1.0
+    same_length = sum(p for text, p in texts if len(text) == len(best)) / total
+    return Reading(best, min(1.0, exact), posteriors, same_length)
+
+
+def _folded(steps: Floats, charset: str) -> Floats:
+    """Columns of a reader's own charset brought to blank + `CHARSET`."""
+    if charset == CHARSET:
+        return steps
+    out = np.zeros((len(steps), len(CHARSET) + 1))
+    out[:, _BLANK] = steps[:, _BLANK]
+    for column, character in enumerate(charset, start=1):
+        target = CHARSET.find(character.upper())
+        out[:, target + 1 if target >= 0 else _BLANK] += steps[:, column]
+    return out
+
+
+def beam_search(steps: Floats) -> list[tuple[str, float]]:
+    """The likeliest texts of [T, 37] step probabilities with their probabilities, best first."""
+    # prefix -> (probability ending in blank, probability ending in its last character)
+    beams: dict[str, tuple[float, float]] = {"": (1.0, 0.0)}
+    for row in steps:
+        candidates = np.flatnonzero(row[1:] > _LEAST_STEP_PROBABILITY)
+        options = [(CHARSET[i], float(row[i + 1])) for i in candidates]
+        by_character = dict(options)
+        blank = float(row[_BLANK])
+        grown: dict[str, tuple[float, float]] = {}
+        for prefix, (ends_blank, ends_character) in beams.items():
+            stays, repeats = grown.get(prefix, (0.0, 0.0))
+            last = prefix[-1:]
+            grown[prefix] = (
+                stays + (ends_blank + ends_character) * blank,
+                repeats + ends_character * by_character.get(last, 0.0),
+            )
+            for character, probability in options:
+                before = ends_blank if character == last else ends_blank + ends_character
+                if before > 0:
+                    longer = prefix + character
+                    stays, repeats = grown.get(longer, (0.0, 0.0))
+                    grown[longer] = (stays, repeats + before * probability)
+        kept = sorted(grown.items(), key=lambda item: -sum(item[1]))[:_BEAMS]
+        beams = dict(kept)
+    return sorted(((text, sum(ends)) for text, ends in beams.items()), key=lambda item: -item[1])
+
+
+def substitutions(steps: Floats, classes: list[int]) -> tuple[Floats, float]:
+    """Per position the posterior [L, 36] of its character given all others; and the text's
+    probability."""
+    forward, backward = _forward(steps, classes), _backward(steps, classes)
+    length, count = len(classes), steps.shape[0]
+    total = float(forward[-1, -1] + forward[-1, -2])
+    characters = np.array(classes)
+    columns = np.arange(1, steps.shape[1])[None, :]
+    # A character may follow its neighbour without a blank between only when they differ.
+    before = np.concatenate([[_BLANK], characters[:-1]])[:, None]
+    after = np.concatenate([characters[1:], [_BLANK]])[:, None]
+    may_enter, may_leave = columns != before, columns != after
+    # Extended states: 2i is the blank before position i, 2i + 1 the position itself.
+    blanks_before, entering = forward[:, 0:-1:2], np.zeros((count, length))
+    entering[:, 1:] = forward[:, 1:-2:2]
+    blanks_after, leaving = backward[:, 2::2], np.zeros((count + 1, length))
+    leaving[:count, :-1] = backward[:, 3::2]
+    ends = np.zeros((count + 1, length))
+    ends[:count] = blanks_after
+    ends[count, -1] = 1.0
+    run = np.zeros((length, steps.shape[1] - 1))
+    sums = np.zeros_like(run)
+    for t in range(count):
+        if t == 0:
+            arrived = np.zeros((length, 1))
+            arrived[0] = 1.0
+            start = np.broadcast_to(arrived, run.shape)
+        else:
+            start = blanks_before[t - 1][:, None] + entering[t - 1][:, None] * may_enter
+        run = (run + start) * steps[t, 1:][None, :]
+        sums += run * (ends[t + 1][:, None] + leaving[t + 1][:, None] * may_leave)
+    norm = sums.sum(axis=1, keepdims=True)
+    safe = np.where(norm > 0, sums / np.where(norm > 0, norm, 1.0), 0.0)
+    for position in np.flatnonzero(norm[:, 0] <= 0):
+        safe[position, characters[position] - 1] = 1.0
+    return safe, total
+
+
+def _states(classes: list[int]) -> tuple[list[int], Floats]:
+    """The extended label (blanks between) and where two states back may be skipped to."""
+    states = [_BLANK]
+    for c in classes:
+        states += [c, _BLANK]
+    skip = np.zeros(len(states))
+    for i in range(2, len(states)):
+        skip[i] = float(states[i] != _BLANK and states[i] != states[i - 2])
+    return states, skip
+
+
+def _forward(steps: Floats, classes: list[int]) -> Floats:
+    states, skip = _states(classes)
+    emitted = steps[:, states]
+    out = np.zeros_like(emitted)
+    out[0, :2] = emitted[0, :2]
+    for t in range(1, len(steps)):
+        previous = out[t - 1]
+        moved = previous.copy()
+        moved[1:] += previous[:-1]
+        moved[2:] += previous[:-2] * skip[2:]
+        out[t] = moved * emitted[t]
+    return out
+
+
+def _backward(steps: Floats, classes: list[int]) -> Floats:
+    """[T, S]: probability of steps t… given that step t is in state s (step t included)."""
+    states, skip = _states(classes)
+    emitted = steps[:, states]
+    out = np.zeros_like(emitted)
+    out[-1, -2:] = emitted[-1, -2:]
+    for t in range(len(steps) - 2, -1, -1):
+        following = out[t + 1]
+        moved = following.copy()
+        moved[:-1] += following[1:]
+        moved[:-2] += following[2:] * skip[2:]
+        out[t] = moved * emitted[t]
+    return out

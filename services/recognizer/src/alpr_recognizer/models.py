@@ -1,0 +1,120 @@
+"""What every detector and reader promises, and the folders that shipped weights come in."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from alpr_recognizer.domain import CHARSET, Image, PlateBox, Reading, WeightsRefused
+
+
+class PlateDetector(Protocol):
+    """Finds plates. Safe to call from one thread at a time."""
+
+    @property
+    def name(self) -> str:
+        """Name and version of the weights, for the read."""
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(height, width) that pictures are fitted into."""
+
+    def find(self, pictures: Sequence[Image]) -> list[list[PlateBox]]:
+        """Per RGB picture its plates, in that picture's pixels, best first."""
+
+
+class PlateReader(Protocol):
+    """Reads plate crops. Safe to call from one thread at a time."""
+
+    @property
+    def name(self) -> str:
+        """Name and version of the weights, for the read."""
+
+    @property
+    def crop_margin(self) -> float:
+        """Room that it wants around the box, as a part of width and height, on each side."""
+
+    @property
+    def jurisdiction_threshold(self) -> float:
+        """From this probability on a jurisdiction is stated, by its own calibration."""
+
+    def read(self, crops: Sequence[Image]) -> list[Reading]:
+        """Per RGB crop what it says; an empty text when nothing."""
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    version: str
+    kind: str
+    sha256: str | dict[str, str]
+    """Of the .onnx file, or per file name."""
+
+
+class DetectorConfig(_Config):
+    """models/detector/config.json."""
+
+    kind: str = "yolo-end-to-end"
+    input_size: tuple[int, int]
+    score_threshold: float = Field(ge=0, le=1)
+
+
+class ReaderConfig(_Config):
+    """models/reader/config.json."""
+
+    kind: Literal["ctc"]
+    height: int = Field(gt=0)
+    width: int = Field(gt=0)
+    charset: str = CHARSET
+    jurisdictions: tuple[str, ...] = ()
+    crop_margin: float = 0.0
+    resize: Literal["stretch", "keep_aspect_pad"] = "stretch"
+    temperature: float = Field(default=1.0, gt=0)
+    jurisdiction_temperature: float = Field(default=1.0, gt=0)
+    jurisdiction_threshold: float = Field(default=0.8, ge=0, le=1)
+
+
+C = TypeVar("C", bound=_Config)
+
+
+def load_config(folder: Path, kind: type[C], *needed: str) -> C:
+    """The folder's config.json, after the files in `needed` were checked against its hashes.
+
+    Raises `WeightsRefused` naming the file and what is wrong with it.
+    """
+    path = folder / "config.json"
+    try:
+        config = kind.model_validate(json.loads(path.read_text()))
+    except FileNotFoundError as error:
+        raise WeightsRefused(f"{folder} holds no config.json: it is no model folder.") from error
+    except (ValidationError, ValueError, OSError) as error:
+        raise WeightsRefused(f"{path} cannot be used: {error}") from error
+    for name in needed:
+        _check(folder / name, config)
+    return config
+
+
+def _check(path: Path, config: _Config) -> None:
+    if isinstance(config.sha256, str):
+        expected = config.sha256 if path.suffix == ".onnx" else None
+    else:
+        expected = config.sha256.get(path.name)
+    if not path.is_file():
+        raise WeightsRefused(f"{path} is missing.")
+    if expected is None:
+        raise WeightsRefused(f"{path.parent / 'config.json'} states no sha256 of {path.name}.")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != expected:
+        raise WeightsRefused(
+            f"{path} is not the file that its config.json describes: sha256 is {found}, "
+            f"{expected} was expected. Fetch the file again, or train and export anew."
+        )
+
+
+def inference_threads(wanted: int) -> int:
+    """`wanted`, or the cores that this process may use, at most 4, when 0."""
+    return wanted or min(4, len(os.sched_getaffinity(0)))
