@@ -1,0 +1,41 @@
+"""Settings of the hot-list API (`ALPR_MATCHER_…`) and of the worker (`ALPR_MATCHER_WORKER_…`)."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from alpr_common.settings import CommonSettings, DatabaseSettings, ListenSettings
+
+
+class Settings(ListenSettings, DatabaseSettings):
+    """The hot-list API."""
+
+    model_config = SettingsConfigDict(env_prefix="ALPR_MATCHER_", frozen=True, extra="ignore")
+
+    port: int = 8003
+    import_max_bytes: int = 16 * 1024 * 1024
+    import_max_lines: int = 100_000
+    expiry_sweep_seconds: float = 60.0
+    expired_kept_seconds: int | None = None
+    """How long an expired entry stays in the workers' table, for reads that were captured before
+    it expired and arrive later. None: as long as a delivery may be late (the policy says)."""
+    common: CommonSettings = Field(default_factory=CommonSettings)
+
+
+class WorkerSettings(ListenSettings):
+    """The worker that joins reads with the hot list."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ALPR_MATCHER_WORKER_", frozen=True, extra="ignore"
+    )
+
+    port: int = 8004
+    data_folder: Path = Path("/var/lib/alpr/matcher-worker")
+    """Faust keeps a folder, of no value: the hot list comes from Kafka at each start."""
+    batch_size: int = 2000
+    """Reads at most that are joined, published and committed together."""
+    session_timeout_seconds: float = 10.0
+    """After how long without a heartbeat the group gives a dead worker's partitions to others."""
+    dead_letters_per_minute_max: int = 100
+    common: CommonSettings = Field(default_factory=CommonSettings)

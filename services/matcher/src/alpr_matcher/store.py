@@ -1,0 +1,251 @@
+"""All SQL of the hot lists. Functions take a connection inside the caller's transaction, whose
+agency row-level security binds them to; records for the topic alone are composed across agencies.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from asyncpg import Record
+
+from alpr_common.messages.hotlist import EntryChange, HotListEntry, HotListRecord
+from alpr_common.postgres import Connection
+
+_MESSAGE_COLUMNS = (
+    "entry_id, version, agency_id, serves_agency_ids, plate, match_key, jurisdiction, category, "
+    "priority, source, reason, case_number, vehicle, caution, effective_at, expires_at, "
+    "lookalike_positions"
+)
+_COLUMNS = f"{_MESSAGE_COLUMNS}, retracted, added_at, added_by, added_by_name, changed_at"
+
+# A writer of a few keys holds the list's lock shared and each key's alone, so that whoever composes
+# a key's record last also commits last. A writer of many keys (an import) holds the list's lock
+# alone instead: one lock per key would exhaust the server's lock table.
+_LOCK_LIST = "SELECT pg_advisory_xact_lock(hashtext('hot list'))"
+_LOCK_LIST_SHARED = "SELECT pg_advisory_xact_lock_shared(hashtext('hot list'))"
+_LOCK_KEY = "SELECT pg_advisory_xact_lock(hashtextextended('hot list key:' || $1, 0))"
+
+_INSERT = f"""
+INSERT INTO hotlist_entry ({_COLUMNS})
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+        $21, $22)
+"""  # noqa: S608 - column names alone
+_UPDATE = """
+UPDATE hotlist_entry SET version = $2, jurisdiction = $3, category = $4, priority = $5, reason = $6,
+    case_number = $7, vehicle = $8, caution = $9, effective_at = $10, expires_at = $11,
+    lookalike_positions = $12, retracted = $13, changed_at = $14, on_topic = true
+WHERE entry_id = $1
+"""
+_INSERT_VERSION = """
+INSERT INTO hotlist_entry_version (entry_id, version, agency_id, change, changed_at, person_id,
+    person_name, why, before, after)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10::jsonb)
+"""
+_ONE = f"SELECT {_COLUMNS} FROM hotlist_entry WHERE entry_id = $1"  # noqa: S608
+_ONE_LOCKED = f"{_ONE} FOR UPDATE"
+_MANY = f"SELECT {_COLUMNS} FROM hotlist_entry WHERE entry_id = ANY($1::uuid[])"  # noqa: S608
+_PAGE = f"""
+SELECT {_COLUMNS} FROM hotlist_entry
+WHERE ($1::text IS NULL OR match_key = $1)
+  AND ($2::text IS NULL OR category = $2)
+  AND CASE $3::text
+        WHEN 'live' THEN NOT retracted AND (expires_at IS NULL OR expires_at > $4)
+        WHEN 'expired' THEN NOT retracted AND expires_at <= $4
+        WHEN 'retracted' THEN retracted
+        ELSE true END
+  AND ($5::timestamptz IS NULL OR (added_at, entry_id) < ($5, $6::uuid))
+ORDER BY added_at DESC, entry_id DESC LIMIT $7
+"""  # noqa: S608
+_HISTORY = """
+SELECT version, change, changed_at, person_id, person_name, why, before::text AS before,
+    after::text AS after
+FROM hotlist_entry_version WHERE entry_id = $1 AND version < $2 ORDER BY version DESC LIMIT $3
+"""
+_WITH_KEYS = f"SELECT {_MESSAGE_COLUMNS} FROM entries_with_keys($1, $2)"  # noqa: S608
+_EXPIRED_KEYS = "SELECT keys_with_expired_entries AS key FROM keys_with_expired_entries($1, $2)"
+_NOTE_EXPIRED = "SELECT note_expired_off_topic($1, $2)"
+
+_FIRST_VERSIONS = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class StoredEntry:
+    """An entry as it is now: what the message says, and who entered it when."""
+
+    entry: HotListEntry
+    retracted: bool
+    added_at: datetime
+    added_by: str
+    added_by_name: str
+    changed_at: datetime
+
+    def as_json(self) -> dict[str, Any]:
+        """What the history keeps of it and what the API answers."""
+        return {
+            **self.entry.model_dump(mode="json"),
+            "retracted": self.retracted,
+            "added_at": self.added_at.isoformat(),
+            "added_by": self.added_by,
+            "added_by_name": self.added_by_name,
+            "changed_at": self.changed_at.isoformat(),
+        }
+
+
+@dataclass(frozen=True)
+class Change:
+    """One version: who made it, why, and what the entry was before (None: it is new)."""
+
+    change: EntryChange
+    before: StoredEntry | None
+    after: StoredEntry
+    person_id: str
+    person_name: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """What to list: None asks for all. `state` is live, expired, retracted or all."""
+
+    match_key: str | None
+    category: str | None
+    state: str
+    after: tuple[datetime, UUID] | None
+    limit: int
+
+
+async def lock_keys(connection: Connection, keys: Sequence[str]) -> None:
+    """Make other writers of these few keys wait until this transaction ends."""
+    await connection.execute(_LOCK_LIST_SHARED)
+    for key in sorted(set(keys)):  # in one order everywhere, so that two never wait for each other
+        await connection.execute(_LOCK_KEY, key)
+
+
+async def lock_list(connection: Connection) -> None:
+    """Make all other writers wait until this transaction ends."""
+    await connection.execute(_LOCK_LIST)
+
+
+async def save(connection: Connection, changes: Sequence[Change]) -> None:
+    """Write entries and their new versions."""
+    added = [c.after for c in changes if c.before is None]
+    changed = [c.after for c in changes if c.before is not None]
+    if added:
+        await connection.executemany(_INSERT, [_inserted(stored) for stored in added])
+    if changed:
+        await connection.executemany(_UPDATE, [_updated(stored) for stored in changed])
+    await connection.executemany(_INSERT_VERSION, [_versioned(change) for change in changes])
+
+
+async def entry_of(
+    connection: Connection, entry_id: UUID, *, lock: bool = False
+) -> StoredEntry | None:
+    """The agency's entry of that id; `lock` keeps others from changing it until the end."""
+    row = await connection.fetchrow(_ONE_LOCKED if lock else _ONE, entry_id)
+    return None if row is None else _stored(row)
+
+
+async def entries_of(connection: Connection, entry_ids: Sequence[UUID]) -> dict[UUID, StoredEntry]:
+    """Those of the agency's entries that exist."""
+    rows = await connection.fetch(_MANY, list(entry_ids))
+    return {row["entry_id"]: _stored(row) for row in rows}
+
+
+async def page_of_entries(connection: Connection, page: Page, now: datetime) -> list[StoredEntry]:
+    """The agency's entries, newest first."""
+    added_at, entry_id = page.after or (None, None)
+    rows = await connection.fetch(
+        _PAGE, page.match_key, page.category, page.state, now, added_at, entry_id, page.limit
+    )
+    return [_stored(row) for row in rows]
+
+
+async def history_of(
+    connection: Connection, entry_id: UUID, before_version: int | None, limit: int
+) -> list[dict[str, Any]]:
+    """Versions of an entry, newest first."""
+    rows = await connection.fetch(_HISTORY, entry_id, before_version or _FIRST_VERSIONS, limit)
+    return [
+        {
+            **row,
+            "changed_at": row["changed_at"].isoformat(),
+            "before": None if row["before"] is None else json.loads(row["before"]),
+            "after": json.loads(row["after"]),
+        }
+        for row in map(dict, rows)
+    ]
+
+
+async def records_of(
+    connection: Connection, keys: Sequence[str], expired_until: datetime
+) -> list[tuple[str, bytes | None]]:
+    """Key and value of each key's record for the compacted topic, composed across agencies.
+
+    Entries that expired until `expired_until` are left out; a key without any has the value None.
+    The caller holds the keys' locks.
+    """
+    found: dict[str, list[HotListEntry]] = {key: [] for key in keys}
+    for row in await connection.fetch(_WITH_KEYS, list(found), expired_until):
+        found[row["match_key"]].append(_message(row))
+    return [
+        (key, HotListRecord(match_key=key, entries=tuple(entries)).to_bytes() if entries else None)
+        for key, entries in found.items()
+    ]
+
+
+async def expired_keys(connection: Connection, expired_until: datetime, most: int) -> list[str]:
+    """Keys whose record on the topic still holds an entry that expired until then."""
+    return [row["key"] for row in await connection.fetch(_EXPIRED_KEYS, expired_until, most)]
+
+
+async def note_expired(
+    connection: Connection, keys: Sequence[str], expired_until: datetime
+) -> None:
+    """Remember that these keys' records no longer hold the entries that expired until then."""
+    await connection.execute(_NOTE_EXPIRED, list(keys), expired_until)
+
+
+def _inserted(stored: StoredEntry) -> tuple[Any, ...]:
+    e = stored.entry
+    return (
+        e.entry_id, e.version, e.agency_id, list(e.serves_agency_ids), e.plate, e.match_key,
+        e.jurisdiction, e.category, e.priority, e.source, e.reason, e.case_number, e.vehicle,
+        e.caution, e.effective_at, e.expires_at, e.lookalike_positions, stored.retracted,
+        stored.added_at, stored.added_by, stored.added_by_name, stored.changed_at,
+    )  # fmt: skip
+
+
+def _updated(stored: StoredEntry) -> tuple[Any, ...]:
+    e = stored.entry
+    return (
+        e.entry_id, e.version, e.jurisdiction, e.category, e.priority, e.reason, e.case_number,
+        e.vehicle, e.caution, e.effective_at, e.expires_at, e.lookalike_positions,
+        stored.retracted, stored.changed_at,
+    )  # fmt: skip
+
+
+def _versioned(change: Change) -> tuple[Any, ...]:
+    before, after = change.before, change.after
+    return (
+        after.entry.entry_id, after.entry.version, after.entry.agency_id, change.change,
+        after.changed_at, change.person_id, change.person_name, change.why,
+        None if before is None else json.dumps(before.as_json()), json.dumps(after.as_json()),
+    )  # fmt: skip
+
+
+def _stored(row: Record) -> StoredEntry:
+    return StoredEntry(
+        entry=_message(row),
+        retracted=row["retracted"],
+        added_at=row["added_at"],
+        added_by=row["added_by"],
+        added_by_name=row["added_by_name"],
+        changed_at=row["changed_at"],
+    )
+
+
+def _message(row: Record) -> HotListEntry:
+    return HotListEntry.model_validate({name: row[name] for name in HotListEntry.model_fields})
