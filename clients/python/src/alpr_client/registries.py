@@ -1,0 +1,207 @@
+"""Cameras, frames, hot list entries and searches."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from alpr_client.models import (
+    Camera,
+    FrameReceipt,
+    HotListEntry,
+    Page,
+    RegisteredCamera,
+    SearchAnswer,
+)
+from alpr_client.transport import Transport, without_none
+
+
+class Cameras:
+    """`client.cameras`: the registry, for supervisors and administrators."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def register(
+        self,
+        camera_id: str,
+        *,
+        name: str,
+        kind: str = "fixed",
+        latitude: float | None = None,
+        longitude: float | None = None,
+        heading_degrees: float | None = None,
+        site_description: str | None = None,
+        privacy_masks: Sequence[Sequence[tuple[float, float]]] = (),
+    ) -> RegisteredCamera:
+        """`site_description` attests that the camera sees only what is exposed to public view
+        (131.6-3a); without it the camera is registered, but its frames are refused."""
+        attestation = None
+        if site_description:
+            attestation = {"site_description": site_description, "exposed_to_public_view": True}
+        form = {
+            "camera_id": camera_id,
+            "name": name,
+            "kind": kind,
+            "latitude": latitude,
+            "longitude": longitude,
+            "heading_degrees": heading_degrees,
+            "attestation": attestation,
+            "privacy_masks": [list(polygon) for polygon in privacy_masks],
+        }
+        answer = await self._transport.json("ingest", "POST", "/v1/cameras", json=form)
+        return RegisteredCamera.model_validate(answer)
+
+    async def list(self, *, cursor: str | None = None, limit: int | None = None) -> Page[Camera]:
+        wanted = {"cursor": cursor, "limit": limit}
+        found = await self._transport.json("ingest", "GET", "/v1/cameras", params=wanted)
+        return Page[Camera].model_validate(found)
+
+    async def get(self, camera_id: str) -> Camera:
+        return Camera.model_validate(
+            await self._transport.json("ingest", "GET", f"/v1/cameras/{camera_id}")
+        )
+
+    async def change(self, camera_id: str, **fields: Any) -> Camera:
+        """Name, position, attestation or privacy masks; what is not given stays."""
+        return Camera.model_validate(
+            await self._transport.json("ingest", "PUT", f"/v1/cameras/{camera_id}", json=fields)
+        )
+
+    async def renew_credential(self, camera_id: str) -> RegisteredCamera:
+        """The old credential ends within seconds."""
+        path = f"/v1/cameras/{camera_id}/credential"
+        return RegisteredCamera.model_validate(await self._transport.json("ingest", "POST", path))
+
+    async def retire(self, camera_id: str) -> Camera:
+        path = f"/v1/cameras/{camera_id}/retire"
+        return Camera.model_validate(await self._transport.json("ingest", "POST", path))
+
+
+class Frames:
+    """`client.frames`: what a camera does."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def send(
+        self,
+        credential: str,
+        jpeg: bytes,
+        *,
+        captured_at: datetime,
+        latitude: float | None = None,
+        longitude: float | None = None,
+        heading: float | None = None,
+        sequence: int | None = None,
+    ) -> FrameReceipt:
+        """Send one picture. After `UnavailableError` send it again, before any later one."""
+        details = {
+            "Alpr-Captured-At": captured_at.isoformat(),
+            "Alpr-Sent-At": datetime.now(UTC).isoformat(),
+            "Alpr-Latitude": latitude,
+            "Alpr-Longitude": longitude,
+            "Alpr-Heading": heading,
+            "Alpr-Sequence": sequence,
+        }
+        headers = {name: str(value) for name, value in without_none(details).items()}
+        headers |= {"Authorization": f"Camera {credential}", "Content-Type": "image/jpeg"}
+        response = await self._transport.call(
+            "ingest", "POST", "/v1/frames", signed=False, content=jpeg, headers=headers
+        )
+        return FrameReceipt.model_validate(response.json())
+
+
+class HotList:
+    """`client.hotlist`"""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def add(
+        self, plate: str, *, category: str, reason: str, expires_at: datetime, **more: Any
+    ) -> HotListEntry:
+        """A manual entry: it carries its reason and ends by itself (131.6-7).
+
+        `more`: jurisdiction, case_number, vehicle, caution, effective_at, priority.
+        """
+        form = {
+            "plate": plate,
+            "category": category,
+            "reason": reason,
+            "expires_at": expires_at.isoformat(),
+            **{k: v.isoformat() if isinstance(v, datetime) else v for k, v in more.items()},
+        }
+        answer = await self._transport.json("matcher", "POST", "/v1/hotlist/entries", json=form)
+        return HotListEntry.model_validate(answer)
+
+    async def list(
+        self,
+        *,
+        plate: str | None = None,
+        category: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> Page[HotListEntry]:
+        wanted = {"plate": plate, "category": category, "cursor": cursor, "limit": limit}
+        found = await self._transport.json("matcher", "GET", "/v1/hotlist/entries", params=wanted)
+        return Page[HotListEntry].model_validate(found)
+
+    async def get(self, entry_id: UUID | str) -> HotListEntry:
+        return HotListEntry.model_validate(
+            await self._transport.json("matcher", "GET", f"/v1/hotlist/entries/{entry_id}")
+        )
+
+    async def retract(self, entry_id: UUID | str, reason: str) -> HotListEntry:
+        path = f"/v1/hotlist/entries/{entry_id}/retract"
+        answer = await self._transport.json("matcher", "POST", path, json={"reason": reason})
+        return HotListEntry.model_validate(answer)
+
+
+class Searches:
+    """`client.searches`: the only door to stored reads (131.7)."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def search(
+        self,
+        plate: str,
+        *,
+        purpose: str,
+        case_number: str,
+        suspicion: str,
+        attested: bool,
+        begin: datetime,
+        end: datetime,
+        lookalike: bool = False,
+        camera_ids: Sequence[str] | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> SearchAnswer:
+        """Stored reads of a plate (`*` and `?` stand for any characters).
+
+        The search is recorded before anything is answered; `attested` is the searching person's
+        word that it is no misuse (131.6-3b…e).
+        """
+        form = {
+            "plate": plate,
+            "lookalike": lookalike,
+            "from": begin.isoformat(),
+            "to": end.isoformat(),
+            "camera_ids": None if camera_ids is None else list(camera_ids),
+            "purpose": purpose,
+            "case_number": case_number,
+            "suspicion": suspicion,
+            "attested": attested,
+            "limit": limit,
+            "cursor": cursor,
+        }
+        answer = await self._transport.json("access_log", "POST", "/v1/searches", json=form)
+        return SearchAnswer.model_validate(answer)
+
+    async def picture(self, read_id: UUID | str, which: str, *, access_id: UUID | str) -> bytes:
+        """`which`: frame or plate. Only for a read that this access answered."""
+        path = f"/v1/reads/{read_id}/pictures/{which}"
+        wanted = {"access_id": str(access_id)}
+        return (await self._transport.call("access_log", "GET", path, params=wanted)).content
