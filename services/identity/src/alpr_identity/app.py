@@ -1,0 +1,84 @@
+"""Composition root of identity: the only reader of its settings."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from fastapi import FastAPI
+
+from alpr_common.auth import Gate, TokenIssuer, TokenVerifier
+from alpr_common.kafka import Publisher
+from alpr_common.outbox import OutboxRelay
+from alpr_common.policy import Policy
+from alpr_common.postgres import Database, migrate
+from alpr_common.web import all_alive, create_web_app, running
+from alpr_identity import api
+from alpr_identity.passwords import Passwords, banned_passwords
+from alpr_identity.sessions import Identity
+from alpr_identity.settings import Settings
+
+
+class KeysDiffer(Exception):
+    """The public key that all services verify with is not that of the key that signs."""
+
+
+def build(settings: Settings) -> FastAPI:
+    """The service. Raises `KeysDiffer` rather than sign tokens that nobody would accept."""
+    common = settings.common
+    policy = Policy.load(common.policy_file)
+    issuer = TokenIssuer.from_file(settings.token_private_key_file, settings.access_token_seconds)
+    verifier = TokenVerifier.from_file(common.token_public_key_file)
+    _refuse_other_key(issuer, verifier)
+    gate = Gate(verifier, policy)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        publisher = Publisher(common.kafka_bootstrap_servers)
+        async with opened(settings, policy, issuer) as identity:
+            app.state.identity = identity
+            relay = OutboxRelay(identity.database, publisher)
+            try:
+                async with running(relay.run()) as loops:
+                    app.state.checks |= {
+                        "postgres": identity.database.is_ready,
+                        "loops": lambda: all_alive(loops),
+                    }
+                    yield
+            finally:
+                await publisher.stop()
+
+    app = create_web_app("identity", "ALPR identity", lifespan=lifespan)
+    app.include_router(api.router(gate, issuer.private_key.public_key()))
+    return app
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings, policy: Policy, issuer: TokenIssuer
+) -> AsyncIterator[Identity]:
+    """Everything that the use cases need, on a schema that is up to date."""
+    await migrate(settings.migration_database_url, "alpr_identity")
+    database = await Database.connect(settings.database_url, settings.database_pool_size)
+    try:
+        yield Identity(
+            database,
+            Passwords(fips=settings.fips),
+            banned_passwords(),
+            issuer,
+            policy,
+            settings.refusal_floor_seconds,
+        )
+    finally:
+        await database.close()
+
+
+def _refuse_other_key(issuer: TokenIssuer, verifier: TokenVerifier) -> None:
+    ours, theirs = (
+        key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+        for key in (issuer.private_key.public_key(), verifier.public_key)
+    )
+    if ours != theirs:
+        raise KeysDiffer(
+            "ALPR_TOKEN_PUBLIC_KEY_FILE is not the public half of "
+            "ALPR_IDENTITY_TOKEN_PRIVATE_KEY_FILE; no token would be accepted"
+        )

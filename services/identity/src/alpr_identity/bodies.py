@@ -1,0 +1,142 @@
+"""What identity's HTTP takes and answers."""
+
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from alpr_common.policy import Role
+from alpr_common.web import StorableText
+from alpr_identity import handlers
+from alpr_identity.domain import PASSWORD_MAX_CHARACTERS, Person, TrainingKind
+from alpr_identity.sessions import SignedIn
+
+Username = Annotated[StorableText, Field(max_length=100)]
+Password = Annotated[StorableText, Field(max_length=PASSWORD_MAX_CHARACTERS)]
+Name = Annotated[StorableText, Field(min_length=1, max_length=200)]
+Words = Annotated[StorableText, Field(max_length=200)]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Credentials(Body):
+    username: Username
+    password: Password
+
+
+class Refresh(Body):
+    refresh_token: Annotated[StorableText, Field(max_length=1000)]
+
+
+class PersonAdded(Body):
+    username: Username
+    name: Name
+    role: Role
+    rank: Words = ""
+    password: Password | None = Field(default=None, description="generated when left out")
+    leads_until: date | None = None
+    leads_certificate: Words | None = None
+    alpr_until: date | None = None
+    alpr_certificate: Words | None = None
+
+
+class PersonChanged(Body):
+    name: Name | None = None
+    rank: Words | None = None
+    role: Role | None = None
+    active: bool | None = None
+
+
+class TrainingRecorded(Body):
+    """Only what is named is recorded; a date of null takes that training away."""
+
+    leads_until: date | None = None
+    leads_certificate: Words | None = None
+    alpr_until: date | None = None
+    alpr_certificate: Words | None = None
+    certificate: Words | None = Field(default=None, description="for both, if it is one")
+
+    def records(self) -> list[handlers.TrainingRecord]:
+        named: list[tuple[TrainingKind, date | None, str | None]] = []
+        if "leads_until" in self.model_fields_set:
+            named.append(("leads", self.leads_until, self.leads_certificate))
+        if "alpr_until" in self.model_fields_set:
+            named.append(("alpr", self.alpr_until, self.alpr_certificate))
+        return [
+            handlers.TrainingRecord(kind, until, certificate or self.certificate)
+            for kind, until, certificate in named
+        ]
+
+
+class PasswordSet(Body):
+    password: Password | None = Field(default=None, description="generated when left out")
+
+
+class PasswordChanged(Body):
+    present: Password
+    new: Password
+
+
+class PersonShown(BaseModel):
+    person_id: UUID
+    agency_id: str
+    username: str
+    name: str
+    rank: str
+    role: Role
+    active: bool
+    locked_at: datetime | None
+    signed_in_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    leads_until: date | None
+    leads_certificate: str | None
+    alpr_until: date | None
+    alpr_certificate: str | None
+
+    @classmethod
+    def of(cls, person: Person) -> Self:
+        return cls(**asdict(person))
+
+
+class PersonWithHistory(PersonShown):
+    training: list[dict[str, Any]] = Field(default_factory=list)
+
+
+class PersonCreated(PersonShown):
+    password: str | None = Field(default=None, description="the generated one, shown this once")
+
+
+class PeoplePage(BaseModel):
+    items: list[PersonShown]
+    next_cursor: str | None
+
+
+class Tokens(BaseModel):
+    access_token: str
+    expires_at: datetime
+    refresh_token: str
+    person: PersonShown
+
+    @classmethod
+    def of(cls, signed_in: SignedIn) -> Self:
+        return cls(
+            access_token=signed_in.access_token,
+            expires_at=signed_in.expires_at,
+            refresh_token=signed_in.refresh_token,
+            person=PersonShown.of(signed_in.person),
+        )
+
+
+class NewPassword(BaseModel):
+    password: str | None = Field(description="the generated one, shown this once")
+
+
+class Me(PersonShown):
+    may_access: bool = Field(description="whether ALPR data is open to this person now")
+    why_not: str | None
+    clause: str | None

@@ -1,0 +1,258 @@
+"""The use cases of people: administrators manage those of their own agency, and everybody their
+own password. Each change is audited in the transaction that makes it."""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from uuid import UUID, uuid4
+
+from alpr_common.auth import Principal
+from alpr_common.policy import Role
+from alpr_common.postgres import Connection
+from alpr_identity import audit, domain, sessions, store
+from alpr_identity.audit import Actor
+from alpr_identity.domain import Person, Training, TrainingKind
+from alpr_identity.refusals import OwnAccount, PasswordWrong, PersonNotFound
+from alpr_identity.sessions import Identity
+
+
+@dataclass(frozen=True)
+class NewPerson:
+    """What an administrator says about somebody new. `password` None: one is generated."""
+
+    username: str
+    name: str
+    role: Role
+    rank: str = ""
+    password: str | None = None
+    leads_until: date | None = None
+    leads_certificate: str | None = None
+    alpr_until: date | None = None
+    alpr_certificate: str | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is to be changed about a person; None leaves it."""
+
+    name: str | None = None
+    rank: str | None = None
+    role: Role | None = None
+    active: bool | None = None
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """One kind of training, said anew. `valid_until` None takes it away."""
+
+    kind: TrainingKind
+    valid_until: date | None
+    certificate: str | None
+
+
+async def create_person(
+    identity: Identity, actor: Actor, agency_id: str, new: NewPerson, now: datetime
+) -> tuple[Person, str | None]:
+    """The person, and the generated password if none was given (it is stored nowhere).
+
+    Raises `UsernameMalformed`, `UsernameTaken`, `PasswordTooWeak`.
+    """
+    username = domain.folded_username(new.username)
+    generated = domain.generated_password() if new.password is None else None
+    if new.password is not None:
+        _refuse_weak(identity, new.password, username, new.name, agency_id)
+    password_hash = await identity.passwords.hash(generated or new.password or "")
+    person = Person(
+        person_id=uuid4(), agency_id=agency_id, username=username, name=new.name, rank=new.rank,
+        role=new.role, active=True, locked_at=None, signed_in_at=None, created_at=now,
+        updated_at=now, leads_until=new.leads_until, leads_certificate=new.leads_certificate,
+        alpr_until=new.alpr_until, alpr_certificate=new.alpr_certificate,
+    )  # fmt: skip
+    async with identity.database.transaction(agency_id) as connection:
+        await store.add_person(connection, person, password_hash)
+        if new.leads_until:
+            await store.add_training(
+                connection, person.person_id, "leads", new.leads_until, new.leads_certificate,
+                actor.person_id, now,
+            )  # fmt: skip
+        if new.alpr_until:
+            await store.add_training(
+                connection, person.person_id, "alpr", new.alpr_until, new.alpr_certificate,
+                actor.person_id, now,
+            )  # fmt: skip
+        await _tell(
+            connection, actor, person, "person.created", now,
+            username=username, role=person.role.value, **_training_words(person),
+        )  # fmt: skip
+    return person, generated
+
+
+def _training_words(person: Person) -> dict[str, str]:
+    return {
+        "leads_until": str(person.leads_until or "none"),
+        "alpr_until": str(person.alpr_until or "none"),
+    }
+
+
+def _refuse_weak(
+    identity: Identity, password: str, username: str, name: str, agency_id: str
+) -> None:
+    domain.refuse_weak_password(
+        password, identity.policy, identity.banned, username, name, agency_id
+    )
+
+
+async def list_people(
+    identity: Identity, agency_id: str, after: str | None, limit: int
+) -> tuple[list[Person], str | None]:
+    """People of the agency by username, and the cursor of the next page."""
+    async with identity.database.transaction(agency_id) as connection:
+        people = await store.list_people(connection, after, limit + 1)
+    return people[:limit], people[limit - 1].username if len(people) > limit else None
+
+
+async def get_person(
+    identity: Identity, agency_id: str, person_id: UUID
+) -> tuple[Person, list[Training]]:
+    """A person of the agency with their training history; raises `PersonNotFound`."""
+    async with identity.database.transaction(agency_id) as connection:
+        person = await store.find_person(connection, person_id)
+        if person is None:
+            raise PersonNotFound("Look the person up in the list of people.")
+        return person, list(await store.trainings(connection, person_id))
+
+
+async def change_person(
+    identity: Identity, principal: Principal, person_id: UUID, change: Change, now: datetime
+) -> Person:
+    """Change name, rank, role or standing; raises `PersonNotFound`, `OwnAccount`.
+
+    A role holds from the next refresh on; who is deactivated has no session from now on.
+    """
+    if str(person_id) == principal.person_id and (change.role or change.active is not None):
+        raise OwnAccount("Ask another administrator of your agency.")
+    async with identity.database.transaction(principal.agency_id) as connection:
+        before = await _locked(connection, person_id)
+        said = {name: value for name, value in vars(change).items() if value is not None}
+        after = replace(before, **said, updated_at=now)
+        changed = {
+            name: f"{getattr(before, name)} → {value}"
+            for name, value in said.items()
+            if getattr(before, name) != value
+        }
+        if changed:
+            await store.change_person(connection, after, now)
+            if not after.active:
+                await sessions.end_all(connection, after, "deactivated", now)
+            await _tell(connection, Actor.of(principal), after, "person.changed", now, **changed)
+    return after if changed else before
+
+
+async def record_training(
+    identity: Identity,
+    principal: Principal,
+    person_id: UUID,
+    records: list[TrainingRecord],
+    now: datetime,
+) -> Person:
+    """Add to the training history; raises `PersonNotFound`. What is said last holds."""
+    async with identity.database.transaction(principal.agency_id) as connection:
+        await _locked(connection, person_id)
+        for record in records:
+            await store.add_training(
+                connection, person_id, record.kind, record.valid_until, record.certificate,
+                principal.person_id, now,
+            )  # fmt: skip
+        person = await _locked(connection, person_id)
+        await _tell(
+            connection, Actor.of(principal), person, "person.training_recorded", now,
+            **_training_words(person),
+            **{f"{r.kind}_certificate": r.certificate for r in records if r.certificate},
+        )  # fmt: skip
+    return person
+
+
+async def set_password(
+    identity: Identity, principal: Principal, person_id: UUID, password: str | None, now: datetime
+) -> str | None:
+    """Give somebody a new password (generated and returned if None); their sessions end.
+
+    Raises `PersonNotFound`, `PasswordTooWeak`.
+    """
+    person, _ = await get_person(identity, principal.agency_id, person_id)
+    generated = domain.generated_password() if password is None else None
+    if password is not None:
+        _refuse_weak(identity, password, person.username, person.name, person.agency_id)
+    password_hash = await identity.passwords.hash(generated or password or "")
+    async with identity.database.transaction(principal.agency_id) as connection:
+        await store.set_password(connection, person_id, password_hash, now)
+        await sessions.end_all(connection, person, "password_changed", now)
+        await _tell(connection, Actor.of(principal), person, "person.password_set", now)
+    return generated
+
+
+async def change_own_password(
+    identity: Identity, principal: Principal, present: str, new: str, now: datetime
+) -> None:
+    """Change one's own password; every session of the person ends, this one too.
+
+    Raises `PasswordWrong` (which counts towards the lock as a failed sign-in does),
+    `PasswordTooWeak`.
+    """
+    person, _ = await get_person(identity, principal.agency_id, _own_id(principal))
+    _refuse_weak(identity, new, person.username, person.name, person.agency_id)
+    confirmed = await sessions.confirm_password(
+        identity, person.username, present, principal.address, now
+    )
+    if not confirmed:
+        raise PasswordWrong("Type the password that you signed in with.")
+    password_hash = await identity.passwords.hash(new)
+    async with identity.database.transaction(principal.agency_id) as connection:
+        await store.set_password(connection, person.person_id, password_hash, now)
+        await sessions.end_all(connection, person, "password_changed", now)
+        await _tell(connection, Actor.of(principal), person, "person.password_changed", now)
+
+
+async def release(
+    identity: Identity, actor: Actor, agency_id: str, person_id: UUID, now: datetime
+) -> Person:
+    """Unlock an account that failed sign-ins locked; raises `PersonNotFound`."""
+    async with identity.database.transaction(agency_id) as connection:
+        person = await _locked(connection, person_id)
+        await store.clear_failures(connection, person_id)
+        await store.set_lock(connection, person_id, None)
+        await _tell(connection, actor, person, "person.released", now)
+    return replace(person, locked_at=None)
+
+
+async def me(identity: Identity, principal: Principal) -> Person:
+    """The caller as stored now; raises `PersonNotFound`."""
+    person, _ = await get_person(identity, principal.agency_id, _own_id(principal))
+    return person
+
+
+def _own_id(principal: Principal) -> UUID:
+    try:
+        return UUID(principal.person_id)
+    except ValueError as error:
+        raise PersonNotFound("The token names nobody who is known here.") from error
+
+
+async def _locked(connection: Connection, person_id: UUID) -> Person:
+    found = await store.lock_credentials_by_id(connection, person_id)
+    if found is None:
+        raise PersonNotFound("Look the person up in the list of people.")
+    return found.person
+
+
+async def _tell(
+    connection: Connection, actor: Actor, person: Person, action: str, now: datetime, **details: str
+) -> None:
+    await audit.tell(
+        connection,
+        actor,
+        person.agency_id,
+        action,
+        f"person:{person.person_id}",
+        now,
+        details=details,
+    )

@@ -1,0 +1,23 @@
+"""Settings of identity, from the environment (prefix `ALPR_IDENTITY_`)."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from alpr_common.settings import CommonSettings, DatabaseSettings, ListenSettings
+
+
+class Settings(ListenSettings, DatabaseSettings):
+    model_config = SettingsConfigDict(env_prefix="ALPR_IDENTITY_", frozen=True, extra="ignore")
+
+    port: int = 8007
+    token_private_key_file: Path = Path("/etc/alpr/token-private.pem")
+    access_token_seconds: int = Field(default=900, ge=30, le=900)
+    """How long a change of role or training may stay unnoticed by the other services: tokens are
+    checked without asking here. 60 makes it a minute, for one refresh per person and minute."""
+    fips: bool = False
+    """Passwords by PBKDF2-HMAC-SHA-512 instead of argon2id, which FIPS 140 does not know."""
+    refusal_floor_seconds: float = Field(default=0.5, ge=0)
+    """No refused sign-in is answered sooner, so that its time tells nothing about the account."""
+    common: CommonSettings = Field(default_factory=CommonSettings)
