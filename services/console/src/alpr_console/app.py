@@ -1,0 +1,60 @@
+"""Composition root of the console."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+from fastapi import FastAPI
+
+from alpr_common.auth import TokenVerifier
+from alpr_common.policy import Policy
+from alpr_common.web import create_web_app
+from alpr_console import alert_pages, api, hotlist_pages, search_pages
+from alpr_console.assets import Assets
+from alpr_console.cookies import CookieSeal, development_key
+from alpr_console.pages import Pages
+from alpr_console.security import Protected
+from alpr_console.sessions import Sessions
+from alpr_console.settings import Settings
+from alpr_console.stream import Relay
+from alpr_console.upstream import Upstream
+
+_BESIDE_THE_SOURCES = Path(__file__).parents[2] / "node_modules"
+
+
+def build(settings: Settings) -> FastAPI:
+    """The console as an ASGI app; raises when the keys it needs cannot be read."""
+    client = httpx.AsyncClient(
+        timeout=settings.request_timeout_seconds,
+        # One connection stays open per live board; they must not use up what requests need.
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=50),
+    )
+    upstream = Upstream(client, settings.common)
+    key_file = settings.cookie_key_file or development_key(settings.development_folder)
+    sessions = Sessions(
+        CookieSeal.from_file(key_file),
+        TokenVerifier.from_file(settings.common.token_public_key_file),
+        upstream,
+        secure=settings.cookies_secure,
+        lock_seconds=settings.lock_seconds,
+        refresh_before_seconds=settings.refresh_before_seconds,
+    )
+    pages = Pages(Policy.load(settings.common.policy_file), settings.time_zone)
+    assets = Assets(settings.assets_folder or _BESIDE_THE_SOURCES)
+    relay = Relay(upstream, pages.row, settings.heartbeat_seconds)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with client:
+            yield
+
+    app = create_web_app("console", "ALPR console", lifespan=lifespan)
+    app.state.checks["assets (services/console/install_assets.sh)"] = assets.complete
+    app.add_middleware(Protected, secure=settings.cookies_secure)
+    api.add_error_pages(app, pages)
+    app.include_router(api.routes(sessions, pages, assets))
+    app.include_router(alert_pages.routes(sessions, pages, upstream, relay))
+    app.include_router(search_pages.routes(sessions, pages, upstream))
+    app.include_router(hotlist_pages.routes(sessions, pages, upstream))
+    return app

@@ -1,0 +1,123 @@
+"""Renders the templates: one environment, escaping always on, nothing undefined passes."""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import sha256
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from alpr_common.auth import check_access
+from alpr_common.errors import AlprError
+from alpr_common.policy import CLAUSES, NOT_PROBABLE_CAUSE, Policy
+from alpr_console import domain
+from alpr_console.sessions import Session
+
+STATIC_FOLDER = Path(__file__).parent / "static"
+
+
+class Pages:
+    """The console's templates, with the agency's policy and clock."""
+
+    def __init__(self, policy: Policy, time_zone: str) -> None:
+        self.policy = policy
+        self.zone = ZoneInfo(time_zone)
+        self._environment = Environment(
+            loader=PackageLoader("alpr_console"), autoescape=True, undefined=StrictUndefined,
+            trim_blocks=True, lstrip_blocks=True,
+        )  # fmt: skip
+        self._environment.filters |= {
+            "when": self.when, "clock": self.clock, "iso": _iso, "field_time": self.field_time,
+            "jurisdiction": domain.jurisdiction_text, "percent": _percent,
+            "step_text": domain.step_text,
+        }  # fmt: skip
+        self._environment.globals |= {
+            "static": static_url, "policy": policy, "clauses": CLAUSES,
+            "notice": NOT_PROBABLE_CAUSE, "compare": domain.compare, "stages": domain.stages,
+            "announcement": domain.announcement, "zone": time_zone,
+        }  # fmt: skip
+
+    def render(self, template: str, **context: Any) -> str:
+        return self._environment.get_template(template).render(context)
+
+    def row(self, alert: domain.Alert) -> str:
+        """One line of the board."""
+        return self.render("_row.html", alert=alert)
+
+    def page(
+        self, request: Request, template: str, session: Session | None, *,
+        status: int = HTTPStatus.OK, **context: Any,
+    ) -> HTMLResponse:  # fmt: skip
+        """A page, or a fragment of one, for the person at it."""
+        session = session or request.scope.get("alpr_session")
+        html = self.render(
+            template, session=session, path=request.url.path, may_access=self._may_access(session),
+            here=here(request), **context,
+        )  # fmt: skip
+        return HTMLResponse(html, status)
+
+    def _may_access(self, session: Session | None) -> bool:
+        """Only to show what is shut; the services decide (131.6-1, 131.6-2)."""
+        if session is None:
+            return False
+        try:
+            check_access(session.principal, self.policy, datetime.now(UTC).date())
+        except AlprError:
+            return False
+        return True
+
+    def when(self, at: datetime) -> str:
+        """A day and time in the console's zone, to the second: 24 Nov 2026 06:12:45 CST."""
+        return at.astimezone(self.zone).strftime("%-d %b %Y %H:%M:%S %Z")
+
+    def clock(self, at: datetime) -> str:
+        return at.astimezone(self.zone).strftime("%H:%M:%S")
+
+    def field_time(self, at: datetime) -> str:
+        """As a `datetime-local` field wants it."""
+        return at.astimezone(self.zone).strftime("%Y-%m-%dT%H:%M")
+
+
+def is_fragment(request: Request) -> bool:
+    """Whether htmx asks for a part of the page it is on."""
+    return "hx-request" in request.headers and "hx-history-restore-request" not in request.headers
+
+
+def here(request: Request) -> str:
+    """The page to come back to after signing in."""
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+@lru_cache
+def static_url(name: str) -> str:
+    """A static file's address, which changes with its content so that browsers may keep it."""
+    digest = sha256((STATIC_FOLDER / name).read_bytes()).hexdigest()[:12]
+    return f"/static/{name}?v={digest}"
+
+
+def category_styles(policy: Policy) -> str:
+    """The policy's colours as a style sheet: the page allows no inline styles."""
+    return "\n".join(
+        f'[data-category="{_css_string(name)}"] {{ --category: {category.colour}; }}'
+        for name, category in policy.categories.items()
+    )
+
+
+def _css_string(text: str) -> str:
+    return "".join(c if c.isalnum() or c in "_-" else f"\\{ord(c):x} " for c in text)
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def _percent(probability: float | None) -> str:
+    if probability is None:
+        return "–"
+    # 99.7 % must not be read as certain.
+    return "> 99 %" if 0.99 < probability < 1 else f"{probability * 100:.0f} %"

@@ -1,0 +1,135 @@
+// What every page does: ages of times, the session's lock, where the focus goes after a swap.
+
+const ACTIVITY_EVERY_MS = 60_000;
+const AGE_EVERY_MS = 5_000;
+
+export function say(text, { urgent = false } = {}) {
+  const region = document.getElementById(urgent ? "said-now" : "said-politely");
+  // A region that is given the same text twice says it once: empty it first.
+  region.textContent = "";
+  setTimeout(() => { region.textContent = text; }, 60);
+}
+
+export function age(seconds) {
+  if (seconds < 60) return `${Math.max(0, Math.floor(seconds))} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+  return `${Math.floor(seconds / 86400)} d`;
+}
+
+export function showAges(root = document) {
+  const now = Date.now();
+  for (const element of root.querySelectorAll("[data-age]")) {
+    const at = Date.parse(element.getAttribute("datetime"));
+    element.textContent = `${age((now - at) / 1000)} ago`;
+  }
+}
+
+// Fields keep the keys to themselves; a dialog keeps them from the page under it.
+export function typing(target) {
+  return target instanceof Element
+    && target.closest("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]") !== null;
+}
+
+// --- The session -----------------------------------------------------------------------------
+
+const cover = document.getElementById("sign-in-again");
+let lastActivityAt = Date.now();
+let lastToldAt = Date.now();
+
+export const sessionRestored = new EventTarget();
+
+export function askToSignIn(reason) {
+  if (!cover) {
+    location.reload();
+    return;
+  }
+  cover.dataset.why = reason || "expired";
+  if (cover.open) return;
+  document.querySelectorAll("dialog[open]").forEach((dialog) => dialog.close());
+  cover.showModal();
+  cover.querySelector("[name=username]").focus();
+}
+
+// Asks whether somebody is signed in; covers the page when not. Resolves to whether.
+export async function checkSession({ active = false } = {}) {
+  try {
+    const answer = active
+      ? await fetch("/session/active", { method: "POST" })
+      : await fetch("/session");
+    if (answer.status === 401) askToSignIn(answer.headers.get("Alpr-Sign-In"));
+    return answer.ok;
+  } catch {
+    return false; // no connection: the board says so
+  }
+}
+
+async function signInAgain(form) {
+  const button = form.querySelector("button[type=submit]");
+  button.disabled = true;
+  try {
+    const answer = await fetch("/sign-in", {
+      method: "POST", headers: { "HX-Request": "true" }, body: new URLSearchParams(new FormData(form)),
+    });
+    if (answer.status !== 204) {
+      const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
+      form.replaceWith(parsed.querySelector("form"));
+      focusWhereNeeded(cover);
+      return;
+    }
+    // Somebody else at this page must see it as theirs, not as the one before left it.
+    if (answer.headers.get("Alpr-Person") !== document.body.dataset.person) location.assign("/board");
+    form.reset();
+    form.querySelector(".refusal")?.remove();
+    cover.close();
+    lastActivityAt = lastToldAt = Date.now();
+    sessionRestored.dispatchEvent(new Event("restored"));
+  } catch {
+    say("No connection. Try again.", { urgent: true });
+  } finally {
+    button.disabled = false;
+  }
+}
+
+if (cover) {
+  cover.addEventListener("cancel", (event) => event.preventDefault());
+  // Some browsers close a modal at the second Escape whatever one says.
+  cover.addEventListener("close", () => { if (cover.dataset.passed !== "yes") checkSession(); });
+  cover.addEventListener("submit", (event) => {
+    event.preventDefault();
+    signInAgain(event.target);
+  });
+  for (const kind of ["pointerdown", "keydown", "wheel", "touchstart"]) {
+    addEventListener(kind, () => { lastActivityAt = Date.now(); }, { passive: true, capture: true });
+  }
+  setInterval(() => {
+    const touched = lastActivityAt > lastToldAt;
+    if (touched) lastToldAt = Date.now();
+    if (!cover.open) checkSession({ active: touched });
+  }, ACTIVITY_EVERY_MS);
+}
+
+// --- After htmx put something in --------------------------------------------------------------
+
+export function focusWhereNeeded(root) {
+  const target = root.querySelector("[data-focus]");
+  if (target) {
+    target.focus({ preventScroll: true });
+    target.scrollIntoView({ block: "nearest" });
+  }
+  return Boolean(target);
+}
+
+addEventListener("htmx:afterSwap", (event) => {
+  showAges(event.target);
+  focusWhereNeeded(event.target);
+});
+addEventListener("htmx:responseError", (event) => {
+  if (event.detail.xhr.status === 401) askToSignIn(event.detail.xhr.getResponseHeader("Alpr-Sign-In"));
+});
+addEventListener("htmx:sendError", () => say("No connection: that was not sent. Try again.", { urgent: true }));
+addEventListener("htmx:timeout", () => say("No answer came. Look whether it was taken before you try again.", { urgent: true }));
+
+showAges();
+focusWhereNeeded(document);
+setInterval(showAges, AGE_EVERY_MS);

@@ -1,0 +1,161 @@
+"""Calls to the services' REST APIs, in the name of the person at the page.
+
+A refusal comes back as the service's own problem detail, clause and all, and is shown as it is:
+the console decides nothing about who may do what.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any, Literal
+
+import httpx
+from opentelemetry import propagate
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from alpr_common.errors import AlprError
+from alpr_common.settings import CommonSettings
+
+ServiceName = Literal["alerts", "matcher", "access-log", "identity"]
+
+_NAMES: dict[ServiceName, str] = {
+    "alerts": "The alert service",
+    "matcher": "The hot-list service",
+    "access-log": "The service that keeps the reads",
+    "identity": "The sign-in service",
+}
+
+
+class Fault(BaseModel):
+    """One field that a service could not take."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    where: str = ""
+    what: str = ""
+
+
+class Problem(BaseModel):
+    """A refusal as RFC 9457 problem details, with the clause that it rests on."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    type: str = ""
+    title: str = "The request was refused"
+    status: int = 400
+    detail: str = ""
+    clause: str | None = None
+    clause_text: str = ""
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def code(self) -> str:
+        """The stable word for programs."""
+        return self.type.rpartition(":")[2]
+
+
+class Refused(AlprError):
+    """A service refused, or could not be reached."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail or problem.title)
+        self.problem = problem
+
+
+class Upstream:
+    """The services, through one pool of connections."""
+
+    def __init__(self, client: httpx.AsyncClient, common: CommonSettings) -> None:
+        self._client = client
+        self._urls: dict[ServiceName, str] = {
+            "alerts": common.alerts_url,
+            "matcher": common.matcher_url,
+            "access-log": common.access_log_url,
+            "identity": common.identity_url,
+        }
+
+    async def call(
+        self, service: ServiceName, method: str, path: str, *, token: str | None = None,
+        params: Mapping[str, Any] | None = None, json: Any = None,
+        files: Mapping[str, tuple[str, bytes, str]] | None = None,
+    ) -> Any:  # fmt: skip
+        """The answer's JSON (None when it has no content); raises `Refused`."""
+        response = await self._request(
+            service, method, path, token, params=_given(params), json=json, files=files
+        )
+        return response.json() if response.content else None
+
+    async def picture(
+        self, path: str, service: ServiceName, token: str, params: Mapping[str, Any] | None = None
+    ) -> bytes:
+        """A JPEG; raises `Refused`."""
+        response = await self._request(service, "GET", path, token, params=_given(params))
+        return response.content
+
+    @asynccontextmanager
+    async def stream(
+        self, service: ServiceName, path: str, token: str, last_event_id: str | None
+    ) -> AsyncIterator[httpx.Response]:
+        """An open event stream; raises `Refused` when it does not open."""
+        headers = _headers(token) | {"Accept": "text/event-stream"}
+        if last_event_id:
+            headers["Last-Event-ID"] = last_event_id
+        # No read timeout: the stream is quiet for as long as nothing happens, and its heartbeats
+        # are watched by whoever reads it.
+        timeout = httpx.Timeout(10.0, read=None)
+        try:
+            async with self._client.stream(
+                "GET", self._urls[service] + path, headers=headers, timeout=timeout
+            ) as response:
+                if response.is_error:
+                    await response.aread()
+                    raise Refused(_problem(response))
+                yield response
+        except httpx.TransportError as error:
+            raise Refused(_away(service)) from error
+
+    async def _request(
+        self, service: ServiceName, method: str, path: str, token: str | None, **content: Any
+    ) -> httpx.Response:
+        url = self._urls[service] + path
+        try:
+            response = await self._client.request(method, url, headers=_headers(token), **content)
+        except httpx.TransportError as error:
+            raise Refused(_away(service)) from error
+        if response.is_error:
+            raise Refused(_problem(response))
+        return response
+
+
+def _headers(token: str | None) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    propagate.inject(headers)
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    return headers
+
+
+def _given(params: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Without the empty ones: an empty field of a form means "not stated"."""
+    return {k: v for k, v in (params or {}).items() if v not in (None, "")} or None
+
+
+def _away(service: ServiceName) -> Problem:
+    return Problem(
+        type="urn:alpr:problem:away",
+        title=f"{_NAMES[service]} cannot be reached",
+        status=HTTPStatus.BAD_GATEWAY,
+        detail="Nothing was changed. Try again in a moment; if this goes on, tell the operators.",
+    )
+
+
+def _problem(response: httpx.Response) -> Problem:
+    try:
+        return Problem.model_validate_json(response.content)
+    except ValidationError:
+        return Problem(
+            type="urn:alpr:problem:unexplained",
+            title=HTTPStatus(response.status_code).phrase,
+            status=response.status_code,
+            detail="The service gave no reason. Try again; if this goes on, tell the operators.",
+        )
