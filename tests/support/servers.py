@@ -12,7 +12,7 @@ from alpr_local.stack import Stack, temporary_name, temporary_stack
 
 KAFKA_VARIABLE = "ALPR_TEST_KAFKA_BOOTSTRAP_SERVERS"
 POSTGRES_VARIABLE = "ALPR_TEST_POSTGRES_ADMIN_DSN"
-KAFKA_IMAGE = "apache/kafka:4.1.0"
+KAFKA_IMAGE = "apache/kafka:4.4.0"
 POSTGRES_IMAGE = "postgres:18"
 
 

@@ -87,7 +87,7 @@ def test_a_process_is_given_no_other_services_database(stack: Stack) -> None:
     ports = choose_ports()
     for process in PROCESSES:
         told = process_environment(process, stack, ports)
-        schema = {"matcher-worker": "MATCHER"}.get(process, process.upper().replace("-", "_"))
+        schema = process.upper().replace("-", "_")
         databases = {name for name in told if name.endswith("DATABASE_URL")}
         assert databases <= {
             f"ALPR_{schema}_DATABASE_URL",

@@ -31,6 +31,11 @@ class SecretFiles:
         self._write(path, secrets.token_urlsafe(32).encode())
         return path.read_text()
 
+    def file(self, name: str) -> Path:
+        """Where that secret lies, made on first use."""
+        self.value(name)
+        return self.folder / name
+
     @property
     def token_private_key(self) -> Path:
         """PEM file (PKCS #8) of the Ed25519 key that identity signs tokens with."""

@@ -22,9 +22,7 @@ PROCESSES = (
     "identity",
     "console",
 )
-# Two processes of one service share its schema.
-_SERVICE = {"matcher-worker": "matcher"}
-_CREDENTIALS = ("_DATABASE_URL", "_PRIVATE_KEY_FILE")
+_CREDENTIALS = ("_DATABASE_URL", "_PRIVATE_KEY_FILE", "_COOKIE_KEY_FILE")
 _WITH_AN_ADDRESS = ("ingest", "matcher", "alerts", "access-log", "identity", "console")
 
 
@@ -57,6 +55,7 @@ def environment(stack: Stack, ports: dict[str, int]) -> dict[str, str]:
         "ALPR_OBJECT_STORE_URL": stack.objects_folder.as_uri(),
         "ALPR_TOKEN_PUBLIC_KEY_FILE": str(stack.secrets.token_public_key),
         "ALPR_IDENTITY_TOKEN_PRIVATE_KEY_FILE": str(stack.secrets.token_private_key),
+        "ALPR_CONSOLE_COOKIE_KEY_FILE": str(stack.secrets.file("console-cookie.key")),
         "ALPR_MODELS_FOLDER": str(repository() / "models"),
         "ALPR_LOG_FORMAT": "json",
         "ALPR_INGEST_SPOOL_FOLDER": str(stack.spool_folder / "ingest"),
@@ -89,10 +88,9 @@ def process_environment(
     inherited["PATH"] = f"{beside_python}{os.pathsep}{inherited.get('PATH', os.defpath)}"
     # Lines reach the log when they are written, not when a buffer of a killed process was full.
     inherited["PYTHONUNBUFFERED"] = "1"
-    own = variable(_SERVICE.get(process, process))
     told = {
         name: value
         for name, value in environment(stack, ports).items()
-        if not name.endswith(_CREDENTIALS) or name.startswith(f"ALPR_{own}_")
+        if not name.endswith(_CREDENTIALS) or name.startswith(f"ALPR_{variable(process)}_")
     }
     return {**inherited, **told, **(extra or {})}
