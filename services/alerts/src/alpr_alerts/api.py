@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -47,7 +48,7 @@ class Dependencies:
 class StepRequest(BaseModel):
     """`expected_sequence`: the alert's `sequence` that the caller decided on."""
 
-    model_config = ConfigDict(extra="forbid", str_max_length=2000)
+    model_config = ConfigDict(str_max_length=2000)
 
     expected_sequence: int | None = Field(default=None, ge=1)
 
@@ -167,8 +168,11 @@ def _add_stream(router: APIRouter, gate: Gate) -> None:
 
         async def events() -> AsyncIterator[ServerSentEvent]:
             changes = follow(deps.database, deps.wakeups, deps.policy, principal, start, deps.clock)
-            async for position, alert in changes:
-                yield ServerSentEvent(event="alert", id=str(position), data=alert.model_dump_json())
+            async with aclosing(changes):
+                async for position, alert in changes:
+                    yield ServerSentEvent(
+                        event="alert", id=str(position), data=alert.model_dump_json()
+                    )
 
         return EventSourceResponse(
             events(),

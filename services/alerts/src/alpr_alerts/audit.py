@@ -30,7 +30,7 @@ def record(
     *,
     purpose: str = PURPOSE,
     outcome: Outcome = "done",
-    **details: str,
+    details: dict[str, str] | None = None,
 ) -> AuditRecord:
     return AuditRecord(
         audit_id=uuid4(),
@@ -46,7 +46,7 @@ def record(
         subject=subject,
         purpose=purpose,
         outcome=outcome,
-        details=details,
+        details=details or {},
     )
 
 
@@ -75,5 +75,5 @@ async def append_refusal(
     if refusal.clause:
         details["clause"] = refusal.clause
     await append_alone(
-        database, record(principal, action, subject, now, outcome=outcome, **details)
+        database, record(principal, action, subject, now, outcome=outcome, details=details)
     )

@@ -78,7 +78,7 @@ async def take_hits(
 async def _place(
     connection: Connection, policy: Policy, arrived: Sequence[Arrived], now: datetime
 ) -> tuple[list[tuple[Alert, Context]], list[tuple[UUID, str]]]:
-    """Find each hit's alert: those that were raised, and id and category per hit that joined one."""
+    """Find each hit's alert: those raised, and id and category for each hit that joined one."""
     raised: list[tuple[Alert, Context]] = []
     attached: list[tuple[UUID, str]] = []
     await store.lock_windows(connection, (one.hit for one in arrived))
@@ -145,7 +145,7 @@ async def take_step(
             move = decide(alert)
             after = domain.take(alert, move, actor, now)
             await _save(connection, after, move)
-            taken = audit.record(principal, word, subject, now, step=move.step.value)
+            taken = audit.record(principal, word, subject, now, details={"step": move.step.value})
             await audit.append(connection, taken)
     except Outage:
         raise
@@ -183,8 +183,10 @@ async def list_alerts(
         page = alerts[:limit]
         listed = audit.record(
             principal, "alerts.listed", "alerts", now,
-            states=",".join(sorted(states)) if states is not None else "all",
-            count=str(len(page)),
+            details={
+                "states": ",".join(sorted(states)) if states is not None else "all",
+                "count": str(len(page)),
+            },
         )  # fmt: skip
         await audit.append(connection, listed)
     more = store.Cursor(page[-1].created_at, page[-1].alert_id) if len(alerts) > limit else None
@@ -239,7 +241,9 @@ async def show_picture(
     except AlprError as error:
         await _record_failed_look(database, principal, subject, purpose, now, error, details)
         raise
-    seen = audit.record(principal, "alert.picture.viewed", subject, now, purpose=purpose, **details)
+    seen = audit.record(
+        principal, "alert.picture.viewed", subject, now, purpose=purpose, details=details
+    )
     await audit.append_alone(database, seen)
     return jpeg
 
@@ -264,7 +268,7 @@ async def _record_failed_look(
     outcome: audit.Outcome = "refused" if isinstance(error, AlertNotFound) else "failed"
     look = audit.record(
         principal, "alert.picture.viewed", subject, now, purpose=purpose, outcome=outcome,
-        code=error.code, detail=error.detail, **details,
+        details={**details, "code": error.code, "detail": error.detail},
     )  # fmt: skip
     # When PostgreSQL itself is away nothing can be recorded, and nothing was shown either.
     with suppress(Outage):
@@ -279,7 +283,9 @@ async def open_stream(
         newest = await store.stream_position(connection)
         # A position from another life of this database (restored from a copy) would wait for ever.
         start = newest if last_seen is None else min(last_seen, newest)
-        opened = audit.record(principal, "alerts.stream.opened", "alerts", now, after=str(start))
+        opened = audit.record(
+            principal, "alerts.stream.opened", "alerts", now, details={"after": str(start)}
+        )
         await audit.append(connection, opened)
     return start
 

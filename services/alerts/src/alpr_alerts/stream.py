@@ -8,7 +8,7 @@ whoever resumes after an hour is not alarmed by what somebody else has long reje
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -100,7 +100,7 @@ async def follow(
     principal: Principal,
     after: int,
     clock: Callable[[], datetime],
-) -> AsyncIterator[tuple[int, AlertView]]:
+) -> AsyncGenerator[tuple[int, AlertView]]:
     """The agency's changes after that position, for as long as the caller may see them.
 
     Ends when the token expires or a training lapses. An outage of PostgreSQL only delays.

@@ -10,8 +10,8 @@ attaches as well, as long as all hits of that alert still fit in one window. So,
 - what was put before a person is never moved to another alert afterwards, which is why a late hit
   does not regroup those that are there.
 
-`hits are kept in topic order per plate` (one match key, one partition), so a replay repeats the
-arrival order and with it the same alerts under the same ids.
+All hits of a plate have one match key and lie in one partition of the topic, in one order for ever:
+a replay repeats that order, and with it the same alerts under the same ids.
 """
 
 from collections.abc import Iterable
