@@ -43,6 +43,9 @@ def parser() -> argparse.ArgumentParser:
     create.add_argument(
         "--password-stdin", action="store_true", help="read it from standard input instead"
     )
+    create.add_argument(
+        "--if-absent", action="store_true", help="leave somebody of that username as they are"
+    )
     release = commands.add_parser(
         "release", help="unlock an account when no administrator can (they are locked too)"
     )
@@ -75,6 +78,9 @@ async def _run(arguments: argparse.Namespace, settings: Settings, password: str 
 
 
 async def _create(identity: Identity, arguments: argparse.Namespace, password: str | None) -> None:
+    if arguments.if_absent and await _agency_of(identity, arguments.username) is not None:
+        sys.stderr.write(f"{arguments.username} is there already.\n")
+        return
     new = handlers.NewPerson(
         username=arguments.username,
         name=arguments.name,
@@ -94,10 +100,14 @@ async def _create(identity: Identity, arguments: argparse.Namespace, password: s
         sys.stdout.write(f"{generated}\n")
 
 
+async def _agency_of(identity: Identity, username: str) -> str | None:
+    async with identity.database.transaction() as connection:
+        return await store.agency_of_username(connection, folded_username(username))
+
+
 async def _release(identity: Identity, username: str) -> None:
     username = folded_username(username)
-    async with identity.database.transaction() as connection:
-        agency_id = await store.agency_of_username(connection, username)
+    agency_id = await _agency_of(identity, username)
     if agency_id is None:
         raise PersonNotFound(f"There is nobody called {username}.")
     async with identity.database.transaction(agency_id) as connection:
