@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from alpr_training.evaluate import val_crops
 from alpr_training.export import trained_weights
 from alpr_training.pictures import read_picture
 from alpr_training.pool import Crop, Pool
 from alpr_training.reader.decoding import JURISDICTION_CODES, read, softmax
 from alpr_training.reader.network import ReaderNetwork
-from alpr_training.reader.samples import SIZE, to_input, validation_set
+from alpr_training.reader.samples import SIZE, to_input
 from alpr_training.synth.camera import Shot, reader_crop
 
 TEXT_CONFIDENCE_THRESHOLD = 0.55
@@ -24,7 +25,7 @@ def calibrate(checkpoint: Path, pool: Pool) -> dict[str, float]:
     network = ReaderNetwork()
     network.load_state_dict(trained_weights(checkpoint)[0])
     network.eval()
-    plain = validation_set(pool)
+    plain = val_crops(pool)
     rng = np.random.default_rng(5)
     distant = [
         (reader_crop(read_picture(crop.path), SIZE, Shot(False), rng), crop) for _, crop in plain

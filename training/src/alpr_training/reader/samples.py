@@ -12,7 +12,7 @@ from alpr_training.plate_art.glyphs import CHARSET
 from alpr_training.pool import Crop, Pool
 from alpr_training.reader.decoding import JURISDICTION_CODES
 from alpr_training.reader.network import HEIGHT, WIDTH
-from alpr_training.synth.camera import Shot, fit, reader_crop
+from alpr_training.synth.camera import Shot, reader_crop
 from alpr_training.synth.press import Press
 
 SIZE = (HEIGHT, WIDTH)
@@ -106,12 +106,3 @@ def collate(pictures: list[Picture], texts: list[str], codes: list[str | None]) 
         texts,
         torch.tensor(numbers, dtype=torch.long),
     )
-
-
-def validation_set(pool: Pool) -> list[tuple[Picture, Crop]]:
-    """Grey crops of the val split with a text, fitted as the recognizer fits them."""
-    return [
-        (fit(read_picture(crop.path, grey=True), SIZE), crop)
-        for crop in pool.of_split("val").crops
-        if crop.text
-    ]

@@ -1,8 +1,8 @@
 """Texts for the pool's untexted plates, read by the reader in training and kept only when sure.
 
-Only train pictures. A text is kept when several differently shifted cuts of the plate are read alike
-and every character is near certain: what remains teaches real lettering, light and dirt that no
-drawing has.
+Only train pictures. A text is kept when several differently shifted cuts of the plate are read
+alike and every character is near certain: what remains teaches real lettering, light and dirt that
+no drawing has.
 """
 
 import json

@@ -11,11 +11,12 @@ from torch import nn
 from torch.nn import functional
 
 from alpr_training.averaging import Average, learning_rate
+from alpr_training.evaluate import val_crops
 from alpr_training.pictures import Picture
 from alpr_training.pool import Crop, Pool
 from alpr_training.reader.decoding import BLANK, JURISDICTION_CODES, read
 from alpr_training.reader.network import ReaderNetwork
-from alpr_training.reader.samples import NO_JURISDICTION, Batch, Samples, to_input, validation_set
+from alpr_training.reader.samples import NO_JURISDICTION, Batch, Samples, to_input
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def train(run: ReaderRun, samples: Samples, pool: Pool | None) -> Path:
         optimizer.load_state_dict(kept["optimizer"])
         average.values = kept["average"]
         start = kept["step"]
-    held_out = validation_set(pool) if pool else []
+    held_out = val_crops(pool) if pool else []
     losses: list[float] = []
     began = time.monotonic()
     network.train()
