@@ -6,7 +6,7 @@ import shlex
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import BinaryIO, Protocol
 
 from alpr_local.logs import open_log
@@ -49,12 +49,12 @@ def run(
     stack: Stack,
     ports: dict[str, int],
     *,
-    names: Iterable[str] | None = None,
+    commands: dict[str, str] | None = None,
     environment: dict[str, str] | None = None,
     on_ready: Callable[[], None] | None = None,
     on_line: Callable[[str, str], None] | None = None,
 ) -> int:
-    """Run processes of the Procfile (all by default) until one ends or Ctrl-C.
+    """Run processes (all of the Procfile by default) until one ends or Ctrl-C.
 
     Returns the exit code of the first that ended; the others are ended with it. `on_ready` is
     called once, in a thread of its own, when every /ready answers 200; `on_line(process, line)` for
@@ -65,17 +65,16 @@ def run(
 
     logs = _Logs(stack, on_line)
     manager = Manager(logs)
-    commands = procfile()
-    chosen = list(names) if names is not None else list(commands)
-    for name in chosen:
+    commands = commands or procfile()
+    for name, command in commands.items():
         pid_file = stack.folder / "run" / f"{name}.pid"
         recorded = [sys.executable, "-m", "alpr_local.recorded", str(pid_file)]
         # honcho starts a shell; `exec` makes the process it signals the one that does the work.
-        command = f"exec {shlex.join([*recorded, *shlex.split(commands[name])])}"
-        manager.add_process(name, command, env=process_environment(name, stack, ports, environment))
+        line = f"exec {shlex.join([*recorded, *shlex.split(command)])}"
+        manager.add_process(name, line, env=process_environment(name, stack, ports, environment))
     ended = threading.Event()
     if on_ready is not None:
-        waited_for = [ports[name] for name in chosen]
+        waited_for = [ports[name] for name in commands]
         threading.Thread(target=_wait, args=(waited_for, on_ready, ended), daemon=True).start()
     try:
         manager.loop()

@@ -133,9 +133,16 @@ class Services:
     Addresses are fixed at construction, so that a process can start before those it talks to.
     """
 
-    def __init__(self, stack: Stack, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        environment: dict[str, str] | None = None,
+        *,
+        ports: dict[str, int] | None = None,
+    ) -> None:
         self.stack = stack
-        self.ports = choose_ports()
+        self.ports = ports or choose_ports()
+        """By Procfile name; chosen anew for each object unless given (`remembered_ports`)."""
         self.environment = dict(environment or {})
         """Extra variables for every process."""
         self._commands = procfile()
