@@ -413,7 +413,7 @@ class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
         consumer = self._loop._consumer
         if not assigned or consumer is None:
             return {}
-        backoff = _backoff()
+        backoff = backoff_seconds()
         while True:
             try:
                 # Asked for `assigned` as a list: the coordinator iterates it more than once.
