@@ -23,6 +23,7 @@ from alpr_local.stack import Stack
 from alpr_local.wiring import PROCESSES, remembered_ports
 
 _OWN_CAMERA = CAMERAS[0]
+_START_DEADLINE_SECONDS = 120
 
 
 def run_demo(source: str | None, hotlist: Path | None) -> int:
@@ -73,17 +74,22 @@ async def _run(
     stopped = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stopped.set)
-    await asyncio.to_thread(_start_services, console, services)
+    if not await _services_started(console, services, stopped):
+        return
     people = sign_ins(stack.folder / "secrets")
     credentials = await asyncio.to_thread(_set_up, console, services, people, hotlist)
     _welcome(console, services, people, stack, time.monotonic() - began)
-    running = [asyncio.create_task(print_hits(stack.kafka_bootstrap_servers, console))]
-    if source:
-        running.append(asyncio.create_task(_feed(source, services, credentials)))
-    else:
-        running.append(asyncio.create_task(drive(services.url("ingest"), credentials, console)))
+    traffic = (
+        _feed(source, services, credentials)
+        if source
+        else drive(services.url("ingest"), credentials, console)
+    )
+    running = [
+        asyncio.create_task(print_hits(stack.kafka_bootstrap_servers, console)),
+        asyncio.create_task(traffic),
+    ]
     waiting = asyncio.create_task(stopped.wait())
-    await asyncio.wait([waiting, *running], return_when=asyncio.FIRST_EXCEPTION)
+    await asyncio.wait([waiting, *running], return_when=asyncio.FIRST_COMPLETED)
     for task in (waiting, *running):
         task.cancel()
     for done in await asyncio.gather(waiting, *running, return_exceptions=True):
@@ -91,14 +97,23 @@ async def _run(
             raise done
 
 
-def _start_services(console: Console, services: Services) -> None:
+async def _services_started(console: Console, services: Services, stopped: asyncio.Event) -> bool:
+    """Start all and wait until each is ready; False when the user stopped it meanwhile."""
+    deadline = time.monotonic() + _START_DEADLINE_SECONDS
     with console.status("starting the services") as status:
         for name in PROCESSES:
             services.start(name, wait=False)
         for number, name in enumerate(PROCESSES, 1):
             status.update(f"starting the services: {name} ({number} of {len(PROCESSES)})")
-            services.get(name).wait_until_ready(120)
+            process = services.get(name)
+            while not process.is_ready():
+                if stopped.is_set():
+                    return False
+                if not process.is_running() or time.monotonic() > deadline:
+                    process.wait_until_ready(0)  # raises with the end of the process's log
+                await asyncio.sleep(0.2)
     console.print(f"services ready: {', '.join(PROCESSES)}")
+    return True
 
 
 def _set_up(
