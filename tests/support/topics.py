@@ -59,6 +59,9 @@ async def caught_up(bootstrap_servers: str, group: str, topic: Topic) -> bool:
 
 
 async def _partitions(consumer: AIOKafkaConsumer, name: str) -> list[TopicPartition]:
-    await consumer.topics()
-    numbers = consumer.partitions_for_topic(name) or set()
+    # Not `consumer.partitions_for_topic`: it knows of no topic that the consumer is not subscribed
+    # to, and no partitions look like a topic that is empty and caught up with.
+    cluster = await consumer._client.fetch_all_metadata()
+    numbers = cluster.partitions_for_topic(name)
+    assert numbers, f"there is no topic {name}"
     return [TopicPartition(name, n) for n in sorted(numbers)]
