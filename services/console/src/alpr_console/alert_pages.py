@@ -59,8 +59,8 @@ def routes(sessions: Sessions, pages: Pages, upstream: Upstream, relay: Relay) -
     async def take(
         alert_id: UUID, step: Step, request: Request, session: Session = signed_in
     ) -> Response:
-        form = StepForm.of((await request.form()).multi_items())
-        taken = await take_step(upstream, session, alert_id, step, form)
+        form = StepForm.of(step, (await request.form()).multi_items())
+        taken = await take_step(upstream, session, alert_id, form)
         status = taken.problem.status if taken.problem else HTTPStatus.OK
         if is_fragment(request):
             return pages.page(request, "_alert.html", session, status=status, taken=taken)

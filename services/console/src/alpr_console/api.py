@@ -110,10 +110,9 @@ def add_error_pages(app: FastAPI, pages: Pages) -> None:
     async def sign_in_needed(request: Request, error: SignInNeeded) -> Response:
         if _came_from_elsewhere(request):
             return _once_more(request)
-        if request.method == "GET" and request.headers.get("sec-fetch-dest") in (None, "document"):
-            if not is_fragment(request) and "text/html" in request.headers.get("accept", ""):
-                address = f"/sign-in?why={error.reason}&to={quote(here(request), safe='')}"
-                return RedirectResponse(address, HTTPStatus.SEE_OTHER)
+        if _wants_page(request):
+            address = f"/sign-in?why={error.reason}&to={quote(here(request), safe='')}"
+            return RedirectResponse(address, HTTPStatus.SEE_OTHER)
         return JSONResponse(
             {"title": error.title, "reason": error.reason},
             HTTPStatus.UNAUTHORIZED,
@@ -162,6 +161,16 @@ def problem_of(error: AlprError) -> Problem:
         type=f"urn:alpr:problem:{error.code}", title=error.title, status=int(error.status),
         detail=error.detail, clause=error.clause, clause_text=CLAUSES.get(error.clause or "", ""),
     )  # fmt: skip
+
+
+def _wants_page(request: Request) -> bool:
+    """A person going to a page, in difference to a script or a picture asking for something."""
+    return (
+        request.method == "GET"
+        and not is_fragment(request)
+        and request.headers.get("sec-fetch-dest", "document") == "document"
+        and "text/html" in request.headers.get("accept", "")
+    )
 
 
 def _came_from_elsewhere(request: Request) -> bool:

@@ -1,10 +1,10 @@
 """What an alert looks like to a person. Pure: from the services' JSON to what templates show."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -272,6 +272,18 @@ def parse_local(text: str, zone: Any) -> datetime | None:
     Raises ValueError when it is no time.
     """
     return datetime.fromisoformat(text).replace(tzinfo=zone) if text else None
+
+
+class Typed(dict[str, str]):
+    """What a form held; a field that it did not hold is empty."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+    @classmethod
+    def of(cls, items: Iterable[tuple[str, object]]) -> Self:
+        """From a form's fields, without files."""
+        return cls({name: value for name, value in items if isinstance(value, str)})
 
 
 def given(fields: Mapping[str, Any]) -> dict[str, Any]:

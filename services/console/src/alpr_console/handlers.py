@@ -1,13 +1,13 @@
 """What the pages do, one function per use case."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Self
 from uuid import UUID
 
-from alpr_console.domain import Alert, HistoryStep, given
+from alpr_console.domain import Alert, HistoryStep, Typed, given
 from alpr_console.sessions import Session
 from alpr_console.upstream import Problem, Refused, Upstream
 
@@ -59,25 +59,28 @@ async def load_alert(upstream: Upstream, session: Session, alert_id: UUID) -> Al
 class StepForm:
     """A step as the page sent it."""
 
-    fields: Mapping[str, str]
+    step: str
+    fields: Typed
     checked_positions: frozenset[int] = frozenset()
     """Of a look-alike hit: the differing positions, from 0, that were looked at one by one."""
 
     @classmethod
-    def of(cls, items: Iterable[tuple[str, object]]) -> Self:
-        pairs = [(name, str(value)) for name, value in items]
+    def of(cls, step: str, items: Iterable[tuple[str, object]]) -> Self:
+        pairs = list(items)
+        ticked = (str(value) for name, value in pairs if name == "checked_positions")
         return cls(
-            {name: value for name, value in pairs if name != "checked_positions"},
-            frozenset(int(v) for n, v in pairs if n == "checked_positions" and v.isdecimal()),
+            step,
+            Typed.of(pair for pair in pairs if pair[0] != "checked_positions"),
+            frozenset(int(value) for value in ticked if value.isdecimal()),
         )
 
-    def body(self, step: str) -> dict[str, Any]:
+    def body(self) -> dict[str, Any]:
         """As the alert service wants it.
 
         Ticks are sent as they are, ticked or not: that all are needed is for the service to say.
         """
         body: dict[str, Any] = given({k: v.strip() for k, v in self.fields.items()})
-        if step == "accept":
+        if self.step == "accept":
             body["characters_match"] = "characters_match" in self.fields
             body["state_matches"] = "state_matches" in self.fields
             body["checked_positions"] = sorted(self.checked_positions)
@@ -98,8 +101,13 @@ class StepTaken:
     """What was sent, so that a refusal costs nobody their words."""
 
     @property
-    def typed(self) -> Mapping[str, str]:
-        return self.form.fields if self.form else {}
+    def typed(self) -> Typed:
+        return self.form.fields if self.form else Typed()
+
+    @property
+    def step(self) -> str:
+        """The step that was refused, if one was."""
+        return self.form.step if self.form else ""
 
     @property
     def checked_positions(self) -> frozenset[int]:
@@ -107,13 +115,13 @@ class StepTaken:
 
 
 async def take_step(
-    upstream: Upstream, session: Session, alert_id: UUID, step: str, form: StepForm
+    upstream: Upstream, session: Session, alert_id: UUID, form: StepForm
 ) -> StepTaken:
     """Ask the alert service for a step; it decides. Raises `Refused` when the alert is gone."""
     try:
         await upstream.call(
-            "alerts", "POST", f"/v1/alerts/{alert_id}/{step}", token=session.access_token,
-            json=form.body(step),
+            "alerts", "POST", f"/v1/alerts/{alert_id}/{form.step}", token=session.access_token,
+            json=form.body(),
         )  # fmt: skip
     except Refused as error:
         if error.problem.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND):

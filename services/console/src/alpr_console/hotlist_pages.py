@@ -1,6 +1,5 @@
 """The hot list: what the agency looks for, by hand and from files (131.3-hotlist, 131.6-7)."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -10,7 +9,7 @@ from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 
 from alpr_common.policy import Role
-from alpr_console.domain import given, parse_local
+from alpr_console.domain import Typed, given, parse_local
 from alpr_console.handlers import load_entry
 from alpr_console.pages import Pages, is_fragment
 from alpr_console.sessions import Session, Sessions
@@ -38,7 +37,7 @@ def routes(sessions: Sessions, pages: Pages, upstream: Upstream) -> APIRouter:
             )
         except Refused as error:
             list_problem = error.problem
-        context = {"typed": {}, "problem": None, "imported": None, "added": None} | shown
+        context = {"typed": Typed(), "problem": None, "imported": None, "added": None} | shown
         fragment = is_fragment(request) and request.method == "GET"
         problem = context["problem"] or list_problem
         return pages.page(
@@ -55,7 +54,7 @@ def routes(sessions: Sessions, pages: Pages, upstream: Upstream) -> APIRouter:
 
     @router.post("/hotlist")
     async def add(request: Request, session: Session = signed_in) -> Response:
-        typed = {name: str(value) for name, value in (await request.form()).items()}
+        typed = Typed.of((await request.form()).items())
         try:
             entry = await upstream.call(
                 "matcher", "POST", "/v1/hotlist/entries", token=session.access_token,
@@ -129,11 +128,11 @@ _TOO_LARGE = Problem(
 )
 
 
-def entry_body(typed: Mapping[str, str], pages: Pages) -> dict[str, Any]:
+def entry_body(typed: Typed, pages: Pages) -> dict[str, Any]:
     """The form as the matcher wants it; raises ValueError when a time is none."""
     fields = ("plate", "jurisdiction", "category", "reason", "case_number", "vehicle", "caution")
-    expires_at = parse_local(typed.get("expires_at", ""), pages.zone)
-    body = {name: typed.get(name, "").strip() for name in fields}
+    expires_at = parse_local(typed["expires_at"], pages.zone)
+    body = {name: typed[name].strip() for name in fields}
     return given(body | {"expires_at": expires_at and expires_at.isoformat()})
 
 

@@ -1,6 +1,5 @@
 """Search of the stored reads: the door's form, and what came through it (131.7-3a, 131.7-3b)."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
@@ -9,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
-from alpr_console.domain import given, parse_local
+from alpr_console.domain import Typed, given, parse_local
 from alpr_console.pages import Pages, is_fragment
 from alpr_console.sessions import Session, Sessions
 from alpr_console.upstream import Problem, Refused, Upstream
@@ -22,7 +21,7 @@ def routes(sessions: Sessions, pages: Pages, upstream: Upstream) -> APIRouter:
     signed_in = Depends(sessions.gate())
 
     def show(
-        request: Request, session: Session, typed: Mapping[str, str], *,
+        request: Request, session: Session, typed: Typed, *,
         found: dict[str, Any] | None = None, problem: Problem | None = None,
     ) -> Response:  # fmt: skip
         template = "_found.html" if is_fragment(request) else "search.html"
@@ -34,17 +33,15 @@ def routes(sessions: Sessions, pages: Pages, upstream: Upstream) -> APIRouter:
     @router.get("/search")
     async def search_page(request: Request, session: Session = signed_in) -> Response:
         now = datetime.now(UTC)
-        typed = {
-            "from": pages.field_time(now - timedelta(days=1)),
-            "to": pages.field_time(now + timedelta(minutes=1)),
-        }
+        typed = Typed({"from": pages.field_time(now - timedelta(days=1))})
+        typed["to"] = pages.field_time(now + timedelta(minutes=1))
         return show(request, session, typed)
 
     # POST though it only reads: a plate must not stand in an address, where histories and
     # proxies keep it.
     @router.post("/search")
     async def search(request: Request, session: Session = signed_in) -> Response:
-        typed = {name: str(value) for name, value in (await request.form()).items()}
+        typed = Typed.of((await request.form()).items())
         try:
             body = search_body(typed, pages)
             found = await upstream.call(
@@ -80,16 +77,16 @@ _NO_TIME = Problem(
 )
 
 
-def search_body(typed: Mapping[str, str], pages: Pages) -> dict[str, Any]:
+def search_body(typed: Typed, pages: Pages) -> dict[str, Any]:
     """The form as the door wants it; raises ValueError when a time is none.
 
     What was left empty is left out, and so refused by the door, which records refusals too.
     """
-    start = parse_local(typed.get("from", ""), pages.zone)
-    end = parse_local(typed.get("to", ""), pages.zone)
-    cameras = [c for c in typed.get("camera_ids", "").replace(",", " ").split() if c]
+    start = parse_local(typed["from"], pages.zone)
+    end = parse_local(typed["to"], pages.zone)
+    cameras = [c for c in typed["camera_ids"].replace(",", " ").split() if c]
     fields = ("plate", "purpose", "case_number", "suspicion", "cursor")
-    return given({name: typed.get(name, "").strip() for name in fields}) | given(
+    return given({name: typed[name].strip() for name in fields}) | given(
         {
             "lookalike": "lookalike" in typed,
             "attested": "attested" in typed,

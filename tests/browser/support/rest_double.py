@@ -1,0 +1,353 @@
+"""A double of the services' REST APIs: one process, no servers, the services' own rules.
+
+It decides with the real pure functions (the alert's state machine, the door's reasons, the hot
+list's checks) and answers with the real shapes, but keeps everything in memory. It lets a test do
+to the console what real services do seldom: fall silent, break off, move an alert on in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated, Any
+from uuid import UUID, uuid4
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastapi import Body, Depends, FastAPI, File, Header, Request, Response, UploadFile
+from fastapi.responses import StreamingResponse
+
+from alpr_access_log import domain as door
+from alpr_alerts import api as alerts_api
+from alpr_alerts import domain as alerts
+from alpr_alerts.store import AttachedHit, TakenStep
+from alpr_alerts.view import detail_view, view
+from alpr_common.auth import Gate, NotSignedIn, Principal, TokenIssuer, TokenVerifier
+from alpr_common.errors import AlprError, NotFound
+from alpr_common.plates import match_key, normalize
+from alpr_common.policy import Policy, Role
+from alpr_common.web import create_web_app
+from alpr_matcher import domain as hot_list
+from tests.browser.support.sightings import AGENCY, Pictured
+
+PASSWORD = "correct-horse-battery-47"
+
+
+@dataclasses.dataclass
+class Person:
+    username: str
+    name: str
+    role: Role
+    leads_until: date | None = None
+    alpr_until: date | None = None
+
+    def principal(self, session_id: str) -> Principal:
+        return Principal(
+            person_id=str(uuid4()) if not self.username else f"person-{self.username}",
+            name=self.name, agency_id=AGENCY, role=self.role, session_id=session_id,
+            leads_training_until=self.leads_until, alpr_training_until=self.alpr_until,
+        )  # fmt: skip
+
+
+class SignInRefused(AlprError):
+    status = HTTPStatus.UNAUTHORIZED
+    title = "You could not be signed in"
+    clause = "131.7-3c"
+
+
+class Double:
+    """The state behind the APIs, and the app that serves them."""
+
+    def __init__(self) -> None:
+        today = datetime.now(UTC).date()
+        current = today + timedelta(days=200)
+        self.policy = Policy()
+        self.issuer = TokenIssuer(Ed25519PrivateKey.generate())
+        self.gate = Gate(TokenVerifier(self.issuer.private_key.public_key()), self.policy)
+        self.people = {
+            "rivera": Person("rivera", "Ofc. Dana Rivera", Role.OFFICER, current, current),
+            "okafor": Person("okafor", "Ofc. Chidi Okafor", Role.OFFICER, current, current),
+            "hale": Person("hale", "Sgt. Morgan Hale", Role.SUPERVISOR, current, current),
+            "lapsed": Person(
+                "lapsed", "Ofc. Lee Lapse", Role.OFFICER, today - timedelta(days=1), current
+            ),
+        }
+        self.alerts: dict[UUID, alerts.Alert] = {}
+        self.steps: dict[UUID, list[TakenStep]] = {}
+        self.pictures: dict[UUID, Pictured] = {}
+        self.entries: dict[str, dict[str, Any]] = {}
+        self.versions: dict[str, list[dict[str, Any]]] = {}
+        self.searches: list[dict[str, Any]] = []
+        self.picture_views: list[str] = []
+        self.refresh_tokens: dict[str, Person] = {}
+        self.refreshes = 0
+        self.changes: list[UUID] = []
+        self.news = asyncio.Condition()
+        self.streams: set[asyncio.Task[Any]] = set()
+        self.refuses_streams = False
+        self.app = self._app()
+
+    # --- What tests do ------------------------------------------------------------------------
+
+    async def raise_alert(self, shown: Pictured) -> UUID:
+        alert_id = uuid4()
+        now = datetime.now(UTC)
+        alert = alerts.raised(alert_id, shown.hit, now)
+        self.pictures[alert_id] = shown
+        self.steps[alert_id] = [TakenStep(1, alert.last, alert.state, {})]
+        await self._changed(alert)
+        return alert_id
+
+    async def step(self, alert_id: UUID, username: str, move: alerts.Move) -> None:
+        """Somebody takes a step past the console."""
+        person = self.people[username]
+        actor = alerts.Actor(f"person-{username}", person.name, str(person.role))
+        alert = alerts.take(self.alerts[alert_id], move, actor, datetime.now(UTC))
+        self.steps[alert_id].append(
+            TakenStep(alert.sequence, alert.last, alert.state, move.details)
+        )
+        await self._changed(alert)
+
+    def break_streams(self) -> None:
+        for task in list(self.streams):
+            task.cancel()
+
+    async def _changed(self, alert: alerts.Alert) -> None:
+        async with self.news:
+            self.alerts[alert.alert_id] = alert
+            self.changes.append(alert.alert_id)
+            self.news.notify_all()
+
+    # --- The APIs -----------------------------------------------------------------------------
+
+    def _app(self) -> FastAPI:
+        app = create_web_app("double", "Double of the REST APIs")
+        self._identity(app)
+        self._alerts(app)
+        self._door(app)
+        self._hot_list(app)
+        return app
+
+    def _tokens(self, person: Person, session_id: str) -> dict[str, Any]:
+        now = datetime.now(UTC)
+        refresh_token = f"refresh-{uuid4()}"
+        self.refresh_tokens[refresh_token] = person
+        return {
+            "access_token": self.issuer.issue(person.principal(session_id), now),
+            "expires_at": (now + timedelta(seconds=self.issuer.lifetime_seconds)).isoformat(),
+            "refresh_token": refresh_token,
+            "person": {"name": person.name, "role": person.role},
+        }
+
+    def _identity(self, app: FastAPI) -> None:
+        @app.post("/v1/sessions")
+        async def sign_in(body: Annotated[dict[str, str], Body()]) -> dict[str, Any]:
+            person = self.people.get(body["username"])
+            if person is None or body["password"] != PASSWORD:
+                raise SignInRefused("The username or the password is wrong.")
+            return self._tokens(person, str(uuid4()))
+
+        @app.post("/v1/sessions/refresh")
+        async def refresh(body: Annotated[dict[str, str], Body()]) -> dict[str, Any]:
+            self.refreshes += 1
+            person = self.refresh_tokens.pop(body["refresh_token"], None)
+            if person is None:
+                raise NotSignedIn("Sign in again.")
+            return self._tokens(person, str(uuid4()))
+
+        @app.delete("/v1/sessions", status_code=204)
+        async def sign_out() -> None:
+            self.refresh_tokens.clear()
+
+    def _alerts(self, app: FastAPI) -> None:
+        access = Depends(self.gate.access())
+
+        @app.get("/v1/alerts")
+        async def listed(open: bool | None = None, _p: Principal = access) -> dict[str, Any]:
+            newest = sorted(self.alerts.values(), key=lambda a: a.created_at, reverse=True)
+            fit = [a for a in newest if open is None or (a.state not in alerts.ENDS) == open]
+            items = [view(a, self.policy).model_dump(mode="json") for a in fit]
+            return {
+                "items": items, "next_cursor": None, "stream_position": len(self.changes),
+            }  # fmt: skip
+
+        @app.get("/v1/alerts/stream")
+        async def stream(
+            last_event_id: Annotated[str | None, Header()] = None, _p: Principal = access
+        ) -> Response:
+            if self.refuses_streams:
+                raise alerts.refusals.TooManyStreams("Try again shortly.")
+            after = int(last_event_id) if last_event_id else len(self.changes)
+            return StreamingResponse(self._events(after), media_type="text/event-stream")
+
+        @app.get("/v1/alerts/{alert_id}")
+        async def one(alert_id: UUID, _p: Principal = access) -> dict[str, Any]:
+            return self._detail(alert_id)
+
+        @app.get("/v1/alerts/{alert_id}/pictures/{kind}")
+        async def picture(alert_id: UUID, kind: str, _p: Principal = access) -> Response:
+            self.picture_views.append(kind)
+            shown = self.pictures[alert_id]
+            jpeg = shown.frame_jpeg if kind == "frame" else shown.plate_jpeg
+            return Response(jpeg, media_type="image/jpeg")
+
+        @app.post("/v1/alerts/{alert_id}/{action}")
+        async def step(
+            alert_id: UUID, action: alerts.Action, request: Request, caller: Principal = access
+        ) -> dict[str, Any]:
+            alert = self.alerts[alert_id]
+            body = await request.json()
+            alerts.require_sequence(alert, body.get("expected_sequence"))
+            move = _move(alert, action, body)
+            username = caller.person_id.removeprefix("person-")
+            await self.step(alert_id, username, move)
+            return self._detail(alert_id)
+
+    def _detail(self, alert_id: UUID) -> dict[str, Any]:
+        alert = self.alerts.get(alert_id)
+        if alert is None:
+            raise NotFound("There is no such alert.")
+        hit = AttachedHit(alert.hit, alert.created_at)
+        shown = detail_view(alert, [hit], self.steps[alert_id], self.policy)
+        return shown.model_dump(mode="json")
+
+    async def _events(self, after: int) -> AsyncIterator[str]:
+        task = asyncio.current_task()
+        assert task is not None
+        self.streams.add(task)
+        try:
+            yield ": heartbeat\n\n"
+            while True:
+                async with self.news:
+                    while len(self.changes) <= after:
+                        await self.news.wait()
+                while after < len(self.changes):
+                    alert = self.alerts[self.changes[after]]
+                    after += 1
+                    data = view(alert, self.policy).model_dump_json()
+                    yield f"id: {after}\nevent: alert\ndata: {data}\n\n"
+        finally:
+            self.streams.discard(task)
+
+    def _door(self, app: FastAPI) -> None:
+        access = Depends(self.gate.access())
+
+        @app.post("/v1/searches")
+        async def search(body: dict[str, Any], _p: Principal = access) -> dict[str, Any]:
+            door.checked_reason(
+                body.get("purpose"), body.get("case_number"), body.get("suspicion"),
+                body.get("attested"), self.policy,
+            )  # fmt: skip
+            pattern = door.plate_pattern(body.get("plate", "")).rstrip("*")
+            self.searches.append(body)
+            reads = [s.hit.read for s in self.pictures.values()]
+            found = [r.model_dump(mode="json") for r in reads if r.plate.startswith(pattern)]
+            return {"access_id": str(uuid4()), "items": found, "next_cursor": None}
+
+        @app.get("/v1/reads/{read_id}/pictures/{kind}")
+        async def picture(
+            read_id: UUID, kind: str, access_id: UUID, _p: Principal = access
+        ) -> Response:
+            self.picture_views.append(f"{access_id} {kind}")
+            shown = next(s for s in self.pictures.values() if s.hit.read.read_id == read_id)
+            jpeg = shown.frame_jpeg if kind == "frame" else shown.plate_jpeg
+            return Response(jpeg, media_type="image/jpeg")
+
+    def _hot_list(self, app: FastAPI) -> None:
+        access = Depends(self.gate.access())
+        importers = Depends(self.gate.access(Role.SUPERVISOR, Role.ADMINISTRATOR))
+
+        @app.post("/v1/hotlist/entries", status_code=201)
+        async def add(body: dict[str, Any], caller: Principal = access) -> dict[str, Any]:
+            now = datetime.now(UTC)
+            until = body.get("expires_at")
+            ends = hot_list.manual_expiry(
+                until and datetime.fromisoformat(until), now, self.policy, now
+            )
+            category = hot_list.known_category(body.get("category", ""), self.policy)
+            entry = {
+                **{k: body.get(k) for k in ("case_number", "vehicle", "caution", "category")},
+                "entry_id": str(uuid4()), "plate": hot_list.plain_plate(body.get("plate", "")),
+                "reason": hot_list.stated_reason(body.get("reason")), "source": "manual",
+                "jurisdiction": hot_list.plain_jurisdiction(body.get("jurisdiction")),
+                "priority": category.priority, "effective_at": now.isoformat(),
+                "expires_at": ends.isoformat(), "state": "live", "added_by_name": caller.name,
+            }  # fmt: skip
+            self._keep(entry, "added", caller, entry["reason"])
+            return entry
+
+        @app.get("/v1/hotlist/entries")
+        async def entries(
+            plate: str = "", category: str = "", state: str = "live", _p: Principal = access
+        ) -> dict[str, Any]:
+            key = match_key(normalize(plate))
+            fit = [
+                e for e in reversed(self.entries.values())
+                if (not key or match_key(e["plate"]) == key)
+                and category in ("", e["category"]) and state in ("all", e["state"])
+            ]  # fmt: skip
+            return {"items": fit, "next_cursor": None}
+
+        @app.get("/v1/hotlist/entries/{entry_id}")
+        async def entry(entry_id: str, _p: Principal = access) -> dict[str, Any]:
+            return self.entries[entry_id]
+
+        @app.get("/v1/hotlist/entries/{entry_id}/history")
+        async def history(entry_id: str, _p: Principal = access) -> dict[str, Any]:
+            return {"items": self.versions[entry_id], "next_cursor": None}
+
+        @app.post("/v1/hotlist/entries/{entry_id}/retract")
+        async def retract(
+            entry_id: str, body: dict[str, Any], caller: Principal = access
+        ) -> dict[str, Any]:
+            why = hot_list.stated_reason(body.get("reason"))
+            entry = self.entries[entry_id] | {"state": "retracted"}
+            self._keep(entry, "retracted", caller, why)
+            return entry
+
+        @app.post("/v1/hotlist/import")
+        async def import_file(
+            file: Annotated[UploadFile, File()], source: str = "import", _p: Principal = importers
+        ) -> dict[str, Any]:
+            lines = (await file.read()).decode().splitlines()[1:]
+            bad = [n for n, line in enumerate(lines, 2) if line.startswith(",")]
+            return {
+                "added": len(lines) - len(bad), "changed": 0, "unchanged": 0,
+                "rejected": [{"line": n, "what": "there is no plate"} for n in bad],
+                "rejected_count": len(bad), "source": source,
+            }  # fmt: skip
+
+    def _keep(self, entry: dict[str, Any], change: str, caller: Principal, why: str) -> None:
+        self.entries[entry["entry_id"]] = entry
+        version = {
+            "change": change, "changed_at": datetime.now(UTC).isoformat(),
+            "person_name": caller.name, "why": why,
+        }  # fmt: skip
+        self.versions.setdefault(entry["entry_id"], []).insert(0, version)
+
+
+def _move(alert: alerts.Alert, action: alerts.Action, body: dict[str, Any]) -> alerts.Move:
+    match action:
+        case alerts.Action.ACCEPT:
+            asked = alerts_api.AcceptRequest.model_validate(body)
+            check = alerts.VisualCheck(
+                asked.characters_match, asked.state_matches, asked.confirmed_jurisdiction,
+                asked.checked_positions,
+            )  # fmt: skip
+            return alerts.accept(alert, check)
+        case alerts.Action.REJECT:
+            reason = body.get("reason")
+            return alerts.reject(
+                alert, reason and alerts.RejectionReason(reason), body.get("note")
+            )
+        case alerts.Action.STATUS:
+            given = alerts_api.StatusRequest.model_validate(body)
+            return alerts.status(alert, given.answer, given.source, given.reference)
+        case alerts.Action.ENFORCE:
+            return alerts.enforce(alert, body.get("incident_number"), body.get("note"))
+        case alerts.Action.CLOSE:
+            return alerts.close(alert, body.get("reason"), body.get("note"))
+        case alerts.Action.HAND_OFF:
+            return alerts.hand_off(alert, body.get("note"))
