@@ -37,8 +37,8 @@ class Votes:
         absent = _log_absent(doubt)
         merged: list[Floats] = []
         for column, row in _aligned(self._columns, rows, self._count):
-            before = _absent_for(self._count) if column is None else self._columns[column]
-            merged.append(before + (absent if row is None else rows[row]))
+            old = _absent_for(self._count) if column is None else self._columns[column]
+            merged.append(old + (absent if row is None else rows[row]))
         self._columns = merged
         for code, probability in reading.jurisdictions.items():
             before = self._jurisdictions.get(code, 0.0)
@@ -86,7 +86,8 @@ def _log_row(probabilities: Floats, doubt: float) -> Floats:
 
 
 def _log_absent(doubt: float) -> Floats:
-    row = np.full(_SYMBOLS, doubt / len(CHARSET))
+    # How likely the reader is to miss a character, whichever it is: no distribution over them.
+    row = np.full(_SYMBOLS, doubt)
     row[_GAP] = 1 - doubt
     logs: Floats = np.log(row)
     return logs
@@ -105,9 +106,8 @@ def _aligned(
     if not columns:
         return [(None, j) for j in range(len(rows))]
     shares = np.array([_softmax(c / max(1, count)) for c in columns])
-    agreement = shares @ np.exp(np.array(rows)).T
-    agreement /= np.exp(np.array(rows)).sum(axis=1)[None, :]
-    cost = 1.0 - agreement
+    if_any = np.array([_softmax(c[:_GAP] / max(1, count)) for c in columns])
+    cost = 1.0 - if_any @ np.array([_softmax(r[:_GAP]) for r in rows]).T
     n, m = cost.shape
     # A column that already holds mostly "nothing" is cheap to leave without a counterpart.
     leave = 0.6 * (1.0 - shares[:, _GAP])

@@ -1,0 +1,105 @@
+"""CTC decoding against enumeration of every alignment."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from alpr_recognizer.ctc import beam_search, read_ctc, substitutions
+from alpr_recognizer.domain import CHARSET, Floats
+
+_COLUMNS = len(CHARSET) + 1
+
+
+def random_steps(seed: int, count: int, alphabet: int = 3) -> Floats:
+    """[count, 37] step probabilities over blank and the first few characters."""
+    rng = np.random.default_rng(seed)
+    steps = np.zeros((count, _COLUMNS))
+    steps[:, : alphabet + 1] = rng.dirichlet(np.full(alphabet + 1, 0.6), count)
+    return steps
+
+
+def enumerated(steps: Floats, alphabet: int = 3) -> dict[str, float]:
+    """Probability of every text, by walking all paths."""
+    found: dict[str, float] = {}
+    for path in itertools.product(range(alphabet + 1), repeat=len(steps)):
+        text = "".join(
+            CHARSET[c - 1] for i, c in enumerate(path) if c and (i == 0 or path[i - 1] != c)
+        )
+        found[text] = found.get(text, 0.0) + float(
+            np.prod([steps[t, c] for t, c in enumerate(path)])
+        )
+    return found
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_texts_probability_is_the_sum_over_all_its_alignments(seed: int) -> None:
+    steps = random_steps(seed, 6)
+    texts = enumerated(steps)
+    best = max((t for t in texts if t), key=lambda t: texts[t])
+    _, total = substitutions(steps, [CHARSET.index(c) + 1 for c in best])
+    assert total == pytest.approx(texts[best])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_positions_posterior_is_that_of_texts_which_differ_there_alone(seed: int) -> None:
+    steps = random_steps(seed, 6)
+    texts = enumerated(steps)
+    best = max((t for t in texts if len(t) >= 2), key=lambda t: texts[t])
+    rows, _ = substitutions(steps, [CHARSET.index(c) + 1 for c in best])
+    for position in range(len(best)):
+        others = [best[:position] + c + best[position + 1 :] for c in CHARSET[:3]]
+        weights = np.array([texts.get(o, 0.0) for o in others])
+        assert rows[position, :3] == pytest.approx(weights / weights.sum(), abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_beam_search_finds_the_likeliest_text(seed: int) -> None:
+    steps = random_steps(seed, 6)
+    texts = enumerated(steps)
+    found, probability = beam_search(steps)[0]
+    assert texts[found] == pytest.approx(max(texts.values()), rel=0.05)
+    assert probability <= texts[found] + 1e-12, "what the beams dropped is missing, no more"
+
+
+def logits_of(path: str, strength: float = 8.0) -> Floats:
+    """Logits that say this path ('-' is the blank)."""
+    logits = np.zeros((len(path), _COLUMNS))
+    for t, character in enumerate(path):
+        logits[t, 0 if character == "-" else CHARSET.index(character) + 1] = strength
+    return logits
+
+
+def test_doubled_characters_need_a_blank_between() -> None:
+    assert read_ctc(logits_of("-AA-A-11-2"), 1.0, CHARSET).text == "AA12"
+
+
+def test_a_blank_picture_says_nothing() -> None:
+    nothing = read_ctc(logits_of("----------"), 1.0, CHARSET)
+    assert nothing.text == ""
+    assert nothing.confidence == 0
+
+
+def test_a_higher_temperature_makes_it_less_sure_of_the_same_text() -> None:
+    sure, doubtful = (read_ctc(logits_of("-A-B-1-2-"), t, CHARSET) for t in (1.0, 2.5))
+    assert sure.text == doubtful.text == "AB12"
+    assert sure.confidence > doubtful.confidence + 0.1
+
+
+def test_what_a_character_may_also_be_is_kept_with_its_probability() -> None:
+    logits = logits_of("-A-B-0-2-")
+    logits[5, CHARSET.index("O") + 1] = 7.0
+    found = read_ctc(logits, 1.0, CHARSET)
+    assert found.text == "AB02"
+    (character, probability), *_ = found.alternatives(2)
+    assert character == "O"
+    assert probability == pytest.approx(1 / (1 + np.e), abs=0.02)
+    assert found.confidence < 0.75
+
+
+def test_separators_of_another_charset_vanish_and_its_letters_are_put_in_order() -> None:
+    charset = "-abc123"
+    logits = np.zeros((7, len(charset) + 1))
+    for t, column in enumerate([2, 0, 3, 1, 5, 0, 6]):  # a b - 1 2
+        logits[t, column] = 9.0
+    assert read_ctc(logits, 1.0, charset).text == "AB12"

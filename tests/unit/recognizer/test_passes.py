@@ -1,0 +1,215 @@
+"""One vehicle pass, one read."""
+
+import random
+from collections.abc import Iterable
+
+import pytest
+
+from alpr_recognizer.association import PassRules, similarity
+from alpr_recognizer.domain import ReadingLimits
+from alpr_recognizer.passes import PartitionPasses
+from alpr_recognizer.tracking import CameraPasses, EmissionRules, SeenFrame
+from tests.unit.recognizer.scenes import Shown, drive_by, message, sighting
+
+Told = tuple[str, int, float]
+"""Plate, frames that voted, seconds after noon at which its read went out."""
+
+
+def reads_of(
+    shown: Iterable[Shown], *, rules: PassRules = PassRules(), confidence: float = 0.98,
+    in_order_of_arrival: bool = True,
+) -> list[Told]:  # fmt: skip
+    """What a partition tells of these frames, each arriving when it was captured."""
+    make = lambda: CameraPasses(rules, ReadingLimits(), EmissionRules(confidence))  # noqa: E731
+    partition = PartitionPasses(make, "")
+    told: list[Told] = []
+
+    def emit(now: float) -> None:
+        for known, voted in partition.due():
+            told.append((voted.text, known.votes.count, now))
+            partition.emitted(known)
+
+    ordered = sorted(shown, key=_arrival) if in_order_of_arrival else list(shown)
+    now = 0.0
+    for offset, one in enumerate(ordered):
+        now = max(now, _arrival(one))
+        partition.end_quiet(0.7, now, caught_up=True)
+        emit(now)
+        hand = message(one, offset)
+        frame = hand.message
+        seen = SeenFrame(frame.frame, frame.jpeg, offset, hand.received.timestamp_ms, now)
+        partition.observe(seen, one.sightings or ())
+        emit(now)
+    partition.end_quiet(0.7, now + 0.75, caught_up=True)
+    emit(now + 0.75)
+    assert partition.open_passes == 0
+    return told
+
+
+def _arrival(one: Shown) -> float:
+    return one.at_seconds if one.arrived_seconds is None else one.arrived_seconds
+
+
+def plates(told: list[Told]) -> list[str]:
+    return sorted(plate for plate, _, _ in told)
+
+
+def test_a_vehicle_that_crosses_the_picture_is_one_read() -> None:
+    told = reads_of(drive_by("cam", "AB1234", 0, frames=8), confidence=2)
+    assert [(plate, frames) for plate, frames, _ in told] == [("AB1234", 8)]
+
+
+def test_the_read_goes_out_as_soon_as_it_is_sure() -> None:
+    ((_, frames, at),) = reads_of(drive_by("cam", "AB1234", 0, frames=8))
+    assert frames < 5
+    assert at < 1.0
+
+
+def test_an_unsure_read_goes_out_within_a_second_of_the_passes_end() -> None:
+    shown = drive_by("cam", "AB1234", 0, frames=3, confidence=0.45)
+    ((_, frames, at),) = reads_of(shown)
+    assert frames == 3
+    assert at - shown[-1].at_seconds <= 1.0
+
+
+def test_it_goes_out_in_time_too_while_the_camera_goes_on_seeing_nothing() -> None:
+    shown = drive_by("cam", "AB1234", 0, frames=3, confidence=0.45)
+    empty = [Shown("cam", 0.6 + i * 0.1, []) for i in range(30)]
+    ((_, _, at),) = reads_of(shown + empty)
+    assert at - shown[-1].at_seconds <= 1.0
+
+
+def test_two_vehicles_side_by_side_are_two_reads() -> None:
+    left, right = drive_by("cam", "AB1234", 0, y=100), drive_by("cam", "XY9876", 0, y=600)
+    both = [
+        Shown("cam", a.at_seconds, [*(a.sightings or ()), *(b.sightings or ())])
+        for a, b in zip(left, right, strict=True)
+    ]
+    assert plates(reads_of(both)) == ["AB1234", "XY9876"]
+
+
+def test_a_vehicle_close_behind_another_is_a_read_of_its_own() -> None:
+    first = [Shown("cam", i * 0.2, [sighting("AB1234", 500 + 10 * i, 400, 0.95)]) for i in range(4)]
+    second = [
+        Shown("cam", 1.0 + i * 0.2, [sighting("XY9876", 505 + 10 * i, 400, 0.95)]) for i in range(4)
+    ]
+    assert plates(reads_of(first + second)) == ["AB1234", "XY9876"]
+
+
+def test_a_convoy_of_nearly_equal_plates_stays_apart() -> None:
+    convoy = [
+        Shown("cam", n * 1.0 + i * 0.2, [sighting(f"TAXI0{n}", 100 + 900 * i * 0.2, 400, 0.97)])
+        for n in range(1, 5)
+        for i in range(4)
+    ]
+    assert plates(reads_of(convoy)) == ["TAXI01", "TAXI02", "TAXI03", "TAXI04"]
+
+
+def test_misread_frames_in_between_do_not_split_a_pass() -> None:
+    texts = ["AB1234", "A81234", "AB1Z34", "AB1234", "HB1234", "AB1234"]
+    shown = [
+        Shown("cam", i * 0.2, [sighting(t, 50 + 180 * i, 400, 0.6)]) for i, t in enumerate(texts)
+    ]
+    assert plates(reads_of(shown)) == ["AB1234"]
+
+
+def test_a_plate_hidden_behind_a_pole_for_two_seconds_is_still_the_same_pass() -> None:
+    shown = drive_by("cam", "AB1234", 0, frames=3) + drive_by("cam", "AB1234", 2.4, frames=3)
+    assert plates(reads_of(shown)) == ["AB1234"]
+
+
+def test_a_vehicle_that_comes_back_later_is_read_again() -> None:
+    shown = drive_by("cam", "AB1234", 0) + drive_by("cam", "AB1234", 60)
+    assert plates(reads_of(shown)) == ["AB1234", "AB1234"]
+
+
+@pytest.mark.parametrize("every_seconds", [0.2, 1.0, 10.0])
+def test_a_parked_vehicle_is_read_once_not_once_per_frame(every_seconds: float) -> None:
+    count = int(200 / every_seconds)
+    shown = [
+        Shown("cam", i * every_seconds, [sighting("AB1234", 500 + i % 2, 400, 0.8)])
+        for i in range(count)
+    ]
+    assert plates(reads_of(shown)) == ["AB1234"]
+
+
+def test_a_parked_vehicle_is_read_again_after_the_reread_time() -> None:
+    shown = [Shown("cam", float(i), [sighting("AB1234", 500, 400, 0.99)]) for i in range(450)]
+    told = reads_of(shown, rules=PassRules(reread_seconds=300))
+    assert [round(at) for _, _, at in told] == [0, 300]
+
+
+def test_traffic_before_a_parked_vehicle_does_not_make_it_a_new_pass() -> None:
+    parked = [Shown("cam", float(i), [sighting("AB1234", 500, 400, 0.8)]) for i in range(60)]
+    passing = [
+        Shown("cam", 10.5 + n * 5 + i * 0.2, [sighting(f"XY{n}876", 50 + 180 * i, 600, 0.95)])
+        for n in range(5)
+        for i in range(5)
+    ]
+    told = reads_of(parked + passing)
+    assert plates(told).count("AB1234") == 1
+    assert len(told) == 6
+
+
+def test_frames_captured_hours_ago_between_live_ones_make_their_own_passes() -> None:
+    live = drive_by("cam", "AB1234", 0, confidence=0.6)
+    hours = -3 * 3600.0
+    delayed = [
+        Shown("cam", s.at_seconds, s.sightings, arrived_seconds=s.at_seconds - hours + 0.05)
+        for s in drive_by("cam", "XY9876", hours, confidence=0.6)
+    ]
+    told = reads_of(live + delayed, confidence=2)
+    assert [(p, n) for p, n, _ in sorted(told)] == [("AB1234", 6), ("XY9876", 6)]
+
+
+def test_frames_out_of_order_are_one_pass() -> None:
+    shown = drive_by("cam", "AB1234", 0, frames=6, confidence=0.6)
+    shuffled = [shown[i] for i in (0, 2, 1, 4, 3, 5)]
+    arrived = [
+        Shown(s.camera_id, s.at_seconds, s.sightings, arrived_seconds=i * 0.2)
+        for i, s in enumerate(shuffled)
+    ]
+    assert plates(reads_of(arrived)) == ["AB1234"]
+
+
+def test_a_frame_sent_twice_votes_once() -> None:
+    shown = drive_by("cam", "AB1234", 0, frames=3, confidence=0.6)
+    ((_, frames, _),) = reads_of([*shown, shown[1]], in_order_of_arrival=False)
+    assert frames == 3
+
+
+def test_two_cameras_that_see_the_same_vehicle_read_it_once_each() -> None:
+    shown = drive_by("east", "AB1234", 0) + drive_by("west", "AB1234", 0)
+    assert plates(reads_of(shown)) == ["AB1234", "AB1234"]
+
+
+def test_what_is_not_a_plate_is_not_reported() -> None:
+    shown = [
+        Shown("cam", 0.0, [sighting("A", 100), sighting("", 300), sighting("ZQ8FH1", 500, 400, 0.1)])
+    ]
+    assert reads_of(shown) == []
+
+
+def test_something_unreadable_that_stays_in_view_does_not_hold_frames_back_for_ever() -> None:
+    make = lambda: CameraPasses(PassRules(), ReadingLimits(), EmissionRules())  # noqa: E731
+    partition = PartitionPasses(make, "")
+    rng = random.Random(4)
+    for offset in range(300):
+        text = "".join(rng.choices("ABCDEFGHJK", k=6))
+        one = Shown("cam", offset * 0.2, [sighting(text, 500, 400, 0.05)])
+        hand = message(one, offset)
+        partition.observe(
+            SeenFrame(hand.message.frame, b"", offset, hand.received.timestamp_ms, offset * 0.2),
+            one.sightings or (),
+        )
+        assert partition.due() == []
+    checkpoint = partition.checkpoint()
+    assert checkpoint is not None
+    assert checkpoint[0] >= 300 - 60
+
+
+def test_likeness_counts_lookalikes_as_half_an_error() -> None:
+    assert similarity("AB1234", "AB1234") == 1
+    assert similarity("AB1234", "A81234") == pytest.approx(1 - 0.5 / 6)
+    assert similarity("AB1234", "XY9876") < 0.2
+    assert similarity("", "AB1234") == 0
