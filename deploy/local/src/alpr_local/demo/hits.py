@@ -15,13 +15,13 @@ async def print_hits(bootstrap_servers: str, console: Console) -> None:
     consumer = AIOKafkaConsumer(
         HITS.name, bootstrap_servers=bootstrap_servers, auto_offset_reset="latest"
     )
-    while True:
-        try:
-            await consumer.start()
-            break
-        except KafkaError:
-            await asyncio.sleep(1)
     try:
+        while True:
+            try:
+                await consumer.start()
+                break
+            except KafkaError:
+                await asyncio.sleep(1)
         async for message in consumer:
             if message.value is not None:
                 console.print(_line(Hit.from_bytes(message.value)))

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from alpr_local.demo.hits import print_hits
 from alpr_local.demo.setting_up import Administrator
-from alpr_local.demo.sign_ins import SignIn, create_people, sign_ins
+from alpr_local.demo.sign_ins import SignIn, create_administrator, sign_ins
 from alpr_local.demo.story import AGENCY_ID, CAMERAS, ENTRIES, DemoCamera
 from alpr_local.demo.traffic import drive
 from alpr_local.errors import LocalStackError
@@ -121,10 +121,10 @@ def _set_up(
 ) -> dict[str, str]:
     """People, cameras, hot list; returns the cameras' credentials."""
     with console.status("people, cameras and hot list"):
-        create_people(people, AGENCY_ID, services.environment_for_tools())
+        first = create_administrator(people, AGENCY_ID, services.environment_for_tools())
         urls = {name: services.url(name) for name in PROCESSES}
-        boss = next(person for person in people if person.role == "administrator")
-        with Administrator(urls, boss) as administrator:
+        with Administrator(urls, first) as administrator:
+            administrator.add_people(people)
             credentials = {c.camera_id: administrator.camera_credential(c) for c in CAMERAS}
             if hotlist:
                 report = administrator.import_hot_list(hotlist)

@@ -1,5 +1,6 @@
 """What an administrator does before the first vehicle passes: cameras and hot list, over REST."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -7,7 +8,7 @@ from typing import Any, Self
 
 import httpx
 
-from alpr_local.demo.sign_ins import SignIn
+from alpr_local.demo.sign_ins import SignIn, trained_until
 from alpr_local.demo.story import DemoCamera, DemoEntry
 from alpr_local.errors import LocalStackError
 
@@ -38,6 +39,16 @@ class Administrator:
         trace: TracebackType | None,
     ) -> None:
         self._client.close()
+
+    def add_people(self, people: list[SignIn]) -> None:
+        """Add whoever is not there yet, trained for a year."""
+        url = f"{self._urls['identity']}/v1/people"
+        there = {person["username"] for person in _checked(self._client.get(url))["items"]}
+        until = trained_until()
+        for person in people:
+            if person.username not in there:
+                body = {**asdict(person), "leads_until": until, "alpr_until": until}
+                _checked(self._client.post(url, json=body))
 
     def camera_credential(self, camera: DemoCamera) -> str:
         """Register the camera, or give it a new credential if it is there from an earlier run."""

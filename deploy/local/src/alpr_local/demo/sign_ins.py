@@ -46,20 +46,28 @@ def sign_ins(folder: Path) -> list[SignIn]:
     return made
 
 
-def create_people(people: list[SignIn], agency_id: str, environment: dict[str, str]) -> None:
-    """Create whoever does not exist yet, through identity's own command; all are fully trained."""
-    until = (datetime.now(UTC) + timedelta(days=_TRAINED_DAYS)).date().isoformat()
-    for person in people:
-        command = [
-            sys.executable, "-m", "alpr_identity", "create-person",
-            "--agency", agency_id, "--username", person.username, "--role", person.role,
-            "--name", person.name, "--leads-until", until, "--alpr-until", until,
-            "--password-stdin", "--if-absent",
-        ]  # fmt: skip
-        done = subprocess.run(
-            command, env=environment, input=person.password, text=True, capture_output=True
+def create_administrator(
+    people: list[SignIn], agency_id: str, environment: dict[str, str]
+) -> SignIn:
+    """The first person, through identity's own command, as on any new system; the others follow
+    over REST. Raises LocalStackError."""
+    first = next(person for person in people if person.role == "administrator")
+    until = trained_until()
+    command = [
+        sys.executable, "-m", "alpr_identity", "create-person", "--agency", agency_id,
+        "--username", first.username, "--role", first.role, "--name", first.name,
+        "--leads-until", until, "--alpr-until", until, "--password-stdin", "--if-absent",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, env=environment, input=first.password, text=True, capture_output=True
+    )
+    if done.returncode:
+        raise LocalStackError(
+            f"identity did not create {first.username}: {done.stderr.strip()[-800:]}"
         )
-        if done.returncode:
-            raise LocalStackError(
-                f"identity did not create {person.username}: {done.stderr.strip()[-800:]}"
-            )
+    return first
+
+
+def trained_until() -> str:
+    """The day on which the demo's trainings lapse."""
+    return (datetime.now(UTC) + timedelta(days=_TRAINED_DAYS)).date().isoformat()
