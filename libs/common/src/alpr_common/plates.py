@@ -23,7 +23,8 @@ def normalize(text: str) -> str:
     ('BMW1234', 'KOAB12')
     """
     upper = unicodedata.normalize("NFKD", text.upper().translate(_LETTERS))
-    return "".join(c for c in upper if c.isascii() and c.isalnum())
+    # Again: taking a character apart (a raised a, for one) can bring small letters to light.
+    return "".join(c for c in upper.upper() if c.isascii() and c.isalnum())
 
 
 def match_key(plate: str) -> str:

@@ -35,6 +35,7 @@ class Spool:
         self._folder, self._max_bytes, self._min_free = folder, max_bytes, min_free_bytes
         self._waiting: dict[str, deque[SpoolEntry]] = {}
         self._bytes = 0
+        self._last_size = 0
         self._next = 1
         self._lock: int | None = None
         self._threads = ThreadPoolExecutor(_IO_THREADS, thread_name_prefix="spool")
@@ -62,8 +63,8 @@ class Spool:
 
     @property
     def is_full(self) -> bool:
-        """Whether there is no room for another frame of the usual kind."""
-        return self._bytes >= self._max_bytes or self._free() < self._min_free
+        """Whether there is no room for another frame like the last one."""
+        return not self._has_room(self._last_size)
 
     def cameras(self) -> list[str]:
         """Cameras with waiting frames, the one that waits longest first."""
@@ -83,7 +84,8 @@ class Spool:
         Raises `SpoolFull`, or `Outage` when the disk fails.
         """
         size = frame.spooled_size
-        if self._bytes + size > self._max_bytes or self._free() - size < self._min_free:
+        self._last_size = size
+        if not self._has_room(size):
             raise SpoolFull(
                 "Kafka does not take frames at the moment and the room to keep them is used up. "
                 "Keep the frame and send it again later.",
@@ -118,6 +120,10 @@ class Spool:
         TORN.labels("damaged").inc()
         self._drop(entry)
 
+    def _has_room(self, size: int) -> bool:
+        free = shutil.disk_usage(self._folder).free
+        return self._bytes + size <= self._max_bytes and free - size >= self._min_free
+
     def _add(self, entry: SpoolEntry) -> None:
         self._waiting.setdefault(entry.camera_id, deque()).append(entry)
 
@@ -133,9 +139,6 @@ class Spool:
     def _note(self) -> None:
         SPOOL_FRAMES.set(sum(map(len, self._waiting.values())))
         SPOOL_BYTES.set(self._bytes)
-
-    def _free(self) -> int:
-        return shutil.disk_usage(self._folder).free
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)

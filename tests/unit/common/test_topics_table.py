@@ -1,0 +1,80 @@
+"""The table of topics says what DESIGN and the policy ask of them."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+import pytest
+
+from alpr_common.messages.read import Read
+from alpr_common.policy import Policy
+from alpr_common.topics import (
+    DEAD_LETTER_RETENTION_SECONDS,
+    FRAMES,
+    HITS,
+    HOTLIST,
+    READS,
+    TOPICS,
+    Topic,
+    _specifications,
+)
+
+every_topic = pytest.mark.parametrize("topic", TOPICS, ids=lambda t: t.name)
+DAY_SECONDS = 86_400
+
+
+@every_topic
+def test_a_topic_has_a_versioned_name_and_a_dead_letter_topic(topic: Topic) -> None:
+    assert re.fullmatch(r"alpr\.[a-z-]+\.v[0-9]+", topic.name)
+    assert topic.dead_letter_name == f"{topic.name}.dlq"
+
+
+@every_topic
+def test_the_key_is_a_field_of_the_message(topic: Topic) -> None:
+    carrier = Read if topic is HITS else topic.message  # a hit goes by its read's key
+    assert topic.key in carrier.model_fields
+
+
+def test_names_are_unique() -> None:
+    names = [name for t in TOPICS for name in (t.name, t.dead_letter_name)]
+    assert all(a != b for a, b in pairwise(sorted(names)))
+
+
+def test_reads_and_hot_list_can_be_joined_partition_by_partition() -> None:
+    assert READS.partitions == HOTLIST.partitions == HITS.partitions
+    assert READS.key == HOTLIST.key == "match_key"
+
+
+@pytest.mark.policy("131.7-1d")
+def test_reads_lie_on_no_topic_for_longer_than_they_may_be_stored() -> None:
+    most = Policy().reads_retention_days * DAY_SECONDS
+    holding_reads = [t for t in TOPICS if t in (FRAMES, READS, HITS)]
+    assert all(t.retention_seconds is not None for t in holding_reads)
+    assert all((t.retention_seconds or 0) <= most for t in holding_reads)
+    assert most >= DEAD_LETTER_RETENTION_SECONDS
+
+
+def test_frames_are_kept_for_an_hour_and_may_be_as_large_as_the_policy_allows() -> None:
+    assert FRAMES.retention_seconds == 3600
+    assert int(FRAMES.config["max.message.bytes"]) > Policy().frame_max_bytes
+
+
+def test_only_the_hot_list_is_compacted() -> None:
+    assert [t for t in TOPICS if t.retention_seconds is None and t is not HOTLIST] == []
+
+
+def test_topics_are_made_with_their_clean_up_policy_and_their_dead_letters() -> None:
+    made = {new.name: new for new in _specifications(TOPICS, 3)}
+    assert len(made) == 2 * len(TOPICS)
+    for topic in TOPICS:
+        new, dead = made[topic.name], made[topic.dead_letter_name]
+        compacted = topic.retention_seconds is None
+        assert new.topic_configs["cleanup.policy"] == ("compact" if compacted else "delete")
+        if topic.retention_seconds is not None:
+            assert new.topic_configs["retention.ms"] == str(topic.retention_seconds * 1000)
+        assert (new.num_partitions, new.replication_factor) == (topic.partitions, 3)
+        assert dead.topic_configs["cleanup.policy"] == "delete"
+        # A frame that cannot be handled fits its dead-letter topic too.
+        size = topic.config.get("max.message.bytes")
+        assert dead.topic_configs.get("max.message.bytes") == size
