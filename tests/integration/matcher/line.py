@@ -12,6 +12,7 @@ import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from alpr_common.auth import Principal, TokenIssuer
+from alpr_common.errors import Outage
 from alpr_common.kafka import Publisher
 from alpr_common.messages.hit import Hit
 from alpr_common.messages.hotlist import HotListEntry, HotListRecord
@@ -52,7 +53,9 @@ def read_of(number: int, plate: str, *, agency_id: str = AGENCY) -> Read:
     )
 
 
-def entry_of(plate: str, *, agency_id: str = AGENCY, category: str = "stolen_vehicle") -> HotListEntry:
+def entry_of(
+    plate: str, *, agency_id: str = AGENCY, category: str = "stolen_vehicle"
+) -> HotListEntry:
     return HotListEntry(
         entry_id=uuid5(_IDS, f"entry {agency_id} {plate} {category}"),
         agency_id=agency_id,
@@ -88,9 +91,14 @@ async def publishing(stack: Stack) -> AsyncIterator[Publisher]:
 
 
 async def publish_reads(publisher: Publisher, reads: Sequence[Read]) -> None:
-    waits = [await publisher.enqueue(READS, r.match_key, r.to_bytes()) for r in reads]
-    for wait in waits:
-        await wait
+    """Until all are acknowledged, as a recognizer would: an outage means doing it again."""
+    while True:
+        try:
+            waits = [await publisher.enqueue(READS, r.match_key, r.to_bytes()) for r in reads]
+            await asyncio.gather(*waits)
+            return
+        except Outage:
+            await asyncio.sleep(0.2)
 
 
 async def publish_list(publisher: Publisher, entries: Sequence[HotListEntry]) -> None:
@@ -102,8 +110,7 @@ async def publish_list(publisher: Publisher, entries: Sequence[HotListEntry]) ->
     for key, found in by_key.items():
         record = HotListRecord(match_key=key, entries=tuple(found))
         waits.append(await publisher.enqueue(HOTLIST, key, record.to_bytes()))
-    for wait in waits:
-        await wait
+    await asyncio.gather(*waits)
 
 
 async def until(

@@ -124,8 +124,7 @@ class OutboxRelay:
                         row["topic"], row["key"].encode(), row["value"], headers
                     )
                 )
-            for wait in waits:
-                await wait
+            await asyncio.gather(*waits)
             await connection.execute(_DROP, [row["outbox_id"] for row in rows])
             for row in rows:
                 SENT.labels(row["topic"]).inc()

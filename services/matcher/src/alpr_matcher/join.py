@@ -93,8 +93,7 @@ class Join:
                     HITS, received.key or b"", hit.to_bytes(), context=received.context
                 )
             )
-        for one in acknowledged:
-            await one
+        await asyncio.gather(*acknowledged)
 
     async def _set_aside(self, received: Received, error: Exception) -> None:
         self._cap.count(time.monotonic())
