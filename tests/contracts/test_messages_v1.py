@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +20,7 @@ from alpr_common.topics import TOPICS
 from tests.contracts.schemas import broken_promises, file_of, messages, objects_of
 
 every_message = pytest.mark.parametrize(
-    "message", sorted(messages(), key=lambda m: m.__name__), ids=lambda m: m.__name__
+    "message", sorted(messages(), key=str), ids=lambda m: str(m.__name__)
 )
 
 
@@ -80,7 +81,7 @@ def test_fields_were_only_added_and_as_optional_ones(message: type[Message]) -> 
 
 def test_a_broken_promise_is_noticed() -> None:
     stored = objects_of(Frame)
-    for change, fault in [
+    changes: list[tuple[Callable[[dict[str, Any]], object], str]] = [
         (lambda s: s["properties"].pop("sequence"), "Frame.sequence is gone"),
         (lambda s: s["required"].append("sequence"), "Frame.sequence was made required"),
         (lambda s: s["required"].remove("width"), "Frame.width is no longer always there"),
@@ -88,7 +89,8 @@ def test_a_broken_promise_is_noticed() -> None:
             lambda s: s["properties"].update(width={"type": "string"}),
             "Frame.width means something else now",
         ),
-    ]:
+    ]
+    for change, fault in changes:
         now = deepcopy(stored)
         change(now["Frame"])
         assert broken_promises(stored, now) == [fault]

@@ -50,9 +50,22 @@ class Publisher:
         self._servers = bootstrap_servers
         self._linger_ms = linger_ms
         self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
 
     async def start(self) -> None:
-        """Connect; raises `Outage` when no broker answers."""
+        """Connect, once however many ask; raises `Outage` when no broker answers."""
+        async with self._starting:
+            if not self._is_alive:
+                await self.stop()
+                await self._start()
+
+    @property
+    def _is_alive(self) -> bool:
+        """Whether there is a producer that still sends. A fatal answer of the broker (it lost the
+        producer's sequence, say) ends aiokafka's sender for good; only a new one helps then."""
+        return self._producer is not None and not self._producer._sender.sender_task.done()
+
+    async def _start(self) -> None:
         producer = AIOKafkaProducer(
             bootstrap_servers=self._servers,
             acks="all",
@@ -109,7 +122,7 @@ class Publisher:
         self, topic: str, key: bytes, value: bytes | None, headers: KafkaHeaders
     ) -> Awaitable[None]:
         """As `enqueue`, with exactly these headers (for messages that carry their trace)."""
-        if self._producer is None:
+        if not self._is_alive:
             await self.start()
         assert self._producer is not None
         try:
