@@ -20,7 +20,7 @@ from alpr_recognizer.handlers import Line
 from alpr_recognizer.passes import Passes
 from alpr_recognizer.settings import Settings
 from alpr_recognizer.tracking import EmissionRules
-from alpr_recognizer.weights import load_recognizer
+from alpr_recognizer.weights import limits_of, load_recognizer
 
 log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ def build(settings: Settings) -> FastAPI:
         threshold = settings.jurisdiction_threshold
         line = Line(
             recognizer=recognizer,
-            passes=make_passes(settings),
+            passes=make_passes(settings, recognizer.reader.limits),
             put_picture=pictures.put,
             publish=publish,
             jurisdiction_threshold=(
@@ -76,10 +76,10 @@ def build(settings: Settings) -> FastAPI:
     return app
 
 
-def make_passes(settings: Settings) -> Passes:
-    """The pass rules that the settings make."""
+def make_passes(settings: Settings, limits: ReadingLimits) -> Passes:
+    """The pass rules that the settings make; `limits` are the reader's own."""
     return Passes(
         PassRules(settings.pass_gap_seconds, settings.rejoin_seconds, settings.reread_seconds),
-        ReadingLimits(settings.shortest_text, least_confidence=settings.least_confidence),
+        limits_of(settings, limits),
         EmissionRules(settings.emit_confidence, settings.emit_after_seconds),
     )

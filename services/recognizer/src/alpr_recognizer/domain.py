@@ -99,12 +99,14 @@ class ReadingLimits:
 
     shortest: int = 3
     longest: int = MAX_LENGTH
-    least_confidence: float = 0.3
+    least_confidence: float = 0.5
+    """Per character: the geometric mean, so that long texts are not held to more than short."""
 
     def accept(self, reading: Reading) -> bool:
+        length = len(reading.text)
         return (
-            self.shortest <= len(reading.text) <= self.longest
-            and reading.confidence >= self.least_confidence
+            self.shortest <= length <= self.longest
+            and reading.confidence ** (1 / length) >= self.least_confidence
         )
 
 

@@ -4,12 +4,20 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from alpr_recognizer.domain import CHARSET, Image, PlateBox, Reading, WeightsRefused
+from alpr_recognizer.domain import (
+    CHARSET,
+    Image,
+    PlateBox,
+    Reading,
+    ReadingLimits,
+    WeightsRefused,
+)
 
 
 class PlateDetector(Protocol):
@@ -21,7 +29,7 @@ class PlateDetector(Protocol):
 
     @property
     def input_size(self) -> tuple[int, int]:
-        """(height, width) that pictures are fitted into."""
+        """(height, width) that pictures are shrunk into; they need not be larger."""
 
     def find(self, pictures: Sequence[Image]) -> list[list[PlateBox]]:
         """Per RGB picture its plates, in that picture's pixels, best first."""
@@ -42,6 +50,10 @@ class PlateReader(Protocol):
     def jurisdiction_threshold(self) -> float:
         """From this probability on a jurisdiction is stated, by its own calibration."""
 
+    @property
+    def limits(self) -> ReadingLimits:
+        """What counts as a plate, by its own calibration."""
+
     def read(self, crops: Sequence[Image]) -> list[Reading]:
         """Per RGB crop what it says; an empty text when nothing."""
 
@@ -60,7 +72,21 @@ class DetectorConfig(_Config):
 
     kind: str = "yolo-end-to-end"
     input_size: tuple[int, int]
+    """(height, width), where the size is fixed."""
     score_threshold: float = Field(ge=0, le=1)
+    long_side: int | None = Field(default=None, gt=0)
+    """Where it is not: every picture's longer side becomes this long, ..."""
+    dynamic_size_multiple: int = Field(default=32, gt=0)
+    """... and both sides are padded to a multiple of this."""
+
+    def size_for(self, picture: Image) -> tuple[int, int]:
+        """(height, width) of the input that this picture is fitted into."""
+        if self.long_side is None:
+            return self.input_size
+        step = self.dynamic_size_multiple
+        scale = self.long_side / max(picture.shape[:2])
+        high, wide = (step * max(1, ceil(round(n * scale) / step)) for n in picture.shape[:2])
+        return high, wide
 
 
 class ReaderConfig(_Config):
@@ -76,6 +102,13 @@ class ReaderConfig(_Config):
     temperature: float = Field(default=1.0, gt=0)
     jurisdiction_temperature: float = Field(default=1.0, gt=0)
     jurisdiction_threshold: float = Field(default=0.8, ge=0, le=1)
+    text_confidence_threshold: float = Field(default=0.5, ge=0, le=1)
+    """Geometric mean over the characters, below which it is no plate."""
+    shortest_text: int = Field(default=3, ge=1)
+
+    @property
+    def limits(self) -> ReadingLimits:
+        return ReadingLimits(self.shortest_text, least_confidence=self.text_confidence_threshold)
 
 
 C = TypeVar("C", bound=_Config)

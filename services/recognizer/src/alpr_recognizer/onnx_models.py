@@ -57,20 +57,27 @@ class OnnxDetector:
         config = load_config(folder, DetectorConfig, "detector.onnx")
         self._session = open_session(folder / "detector.onnx", hardware)
         self._input = self._session.get_inputs()[0]
+        self._config = config
         self.name = f"{folder.name} {config.version}"
-        self.input_size = config.input_size
+        side = config.long_side
+        self.input_size = config.input_size if side is None else (side, side)
         self._threshold = config.score_threshold if threshold is None else threshold
         self._batch = batch if not isinstance(self._input.shape[0], int) else 1
 
     def find(self, pictures: Sequence[Image]) -> list[list[PlateBox]]:
-        found: list[list[PlateBox]] = []
-        for start in range(0, len(pictures), self._batch):
-            some = pictures[start : start + self._batch]
-            placed = [letterbox(p, self.input_size) for p in some]
-            rows = self.infer(to_tensor([image for image, *_ in placed]))
-            for picture, (_, scale, left, top), row in zip(some, placed, rows, strict=True):
-                boxes = boxes_from_rows(row[:, :5], self._threshold, scale, left, top)
-                found.append(within(boxes, picture))
+        """As `PlateDetector` promises; pictures of one input size share batches."""
+        found: list[list[PlateBox]] = [[] for _ in pictures]
+        by_size: dict[tuple[int, int], list[int]] = {}
+        for index, picture in enumerate(pictures):
+            by_size.setdefault(self._config.size_for(picture), []).append(index)
+        for size, indices in by_size.items():
+            for start in range(0, len(indices), self._batch):
+                some = indices[start : start + self._batch]
+                placed = [letterbox(pictures[i], size) for i in some]
+                rows = self.infer(to_tensor([image for image, *_ in placed]))
+                for i, (_, scale, left, top), row in zip(some, placed, rows, strict=True):
+                    boxes = boxes_from_rows(row[:, :5], self._threshold, scale, left, top)
+                    found[i] = within(boxes, pictures[i])
         return found
 
     def infer(self, images: Tensor) -> Tensor:
@@ -90,6 +97,7 @@ class OnnxReader:
         self.name = f"{folder.name} {self._config.version}"
         self.crop_margin = self._config.crop_margin
         self.jurisdiction_threshold = self._config.jurisdiction_threshold
+        self.limits = self._config.limits
 
     def read(self, crops: Sequence[Image]) -> list[Reading]:
         out: list[Reading] = []

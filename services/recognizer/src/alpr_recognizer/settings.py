@@ -37,9 +37,10 @@ class Settings(ListenSettings):
 
     detector_threshold: float | None = Field(default=None, ge=0, le=1)
     """None: what the model's config says."""
-    narrowest_plate_px: float = 24
-    shortest_text: int = Field(default=3, ge=1)
-    least_confidence: float = Field(default=0.3, ge=0, le=1)
+    narrowest_plate_px: float = 16
+    shortest_text: int | None = Field(default=None, ge=1)
+    least_confidence: float | None = Field(default=None, ge=0, le=1)
+    """Geometric mean over the characters, below which it is no plate. None: the model's own."""
     jurisdiction_threshold: float | None = Field(default=None, ge=0, le=1)
     """None: what the model's config says."""
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from alpr_recognizer.domain import WeightsRefused
+from alpr_recognizer.domain import ReadingLimits, WeightsRefused
 from alpr_recognizer.models import PlateDetector, PlateReader, inference_threads
 from alpr_recognizer.onnx_models import Hardware, OnnxDetector, OnnxReader
 from alpr_recognizer.recognition import Recognizer
@@ -16,6 +16,15 @@ def load_recognizer(settings: Settings) -> Recognizer:
         load_reader(settings),
         decode_threads=settings.decode_threads,
         narrowest_plate_px=settings.narrowest_plate_px,
+    )
+
+
+def limits_of(settings: Settings, own: ReadingLimits) -> ReadingLimits:
+    """What counts as a plate: the reader's own limits, unless the settings say otherwise."""
+    shortest, least = settings.shortest_text, settings.least_confidence
+    return ReadingLimits(
+        own.shortest if shortest is None else shortest,
+        least_confidence=own.least_confidence if least is None else least,
     )
 
 
