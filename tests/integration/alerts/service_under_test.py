@@ -116,9 +116,7 @@ class AlertsLine:
         """Somebody with a token of theirs: a trained officer unless told otherwise."""
         issuer = TokenIssuer.from_file(self.stack.secrets.token_private_key, token_seconds)
         token = issuer.issue(who or principal(**fields), datetime.now(UTC))
-        return AlertsClient(
-            self.http, url or self.url, {"Authorization": f"Bearer {token}"}
-        )
+        return AlertsClient(self.http, url or self.url, {"Authorization": f"Bearer {token}"})
 
     async def publish(self, *hits: Hit) -> None:
         for one in hits:

@@ -33,7 +33,9 @@ steps = st.one_of(
 )  # fmt: skip
 alerts = st.builds(
     lambda listed, agreement, jurisdiction: new_alert(
-        hit(plate="ABC123", entry_plate=listed, agreement=agreement, entry_jurisdiction=jurisdiction)
+        hit(
+            plate="ABC123", entry_plate=listed, agreement=agreement, entry_jurisdiction=jurisdiction
+        )
     ),
     st.sampled_from(["ABC123", "A8C123", "A8CIZ3"]),
     st.sampled_from(JurisdictionAgreement),
