@@ -153,23 +153,25 @@ async def test_when_the_database_dies_between_reading_and_recording_no_row_leave
     door: DoorUnderTest,
 ) -> None:
     await door.store(make_read("KILLED1"))
-    admin = await asyncpg.connect(door.stack.postgres_admin_dsn)
+    holder = await asyncpg.connect(door.stack.postgres_admin_dsn)
+    watcher = await asyncpg.connect(door.stack.postgres_admin_dsn)
     try:
-        async with admin.transaction():
+        async with holder.transaction():
             # Rows are read, but the record has to wait: here the connection is cut.
-            await admin.execute("LOCK TABLE access_log.access_record IN EXCLUSIVE MODE")
+            await holder.execute("LOCK TABLE access_log.access_record IN EXCLUSIVE MODE")
             asked = asyncio.create_task(door.search(door.token(person="cut"), plate="KILLED1"))
             pid = await eventually(
-                lambda: admin.fetchval(
+                lambda: watcher.fetchval(
                     "SELECT pid FROM pg_stat_activity WHERE usename = 'alpr_access_log' "
                     "AND wait_event_type = 'Lock' AND query LIKE '%INSERT INTO access_record%'"
                 ),
                 what="the search waits to append its record",
             )
-            await admin.execute("SELECT pg_terminate_backend($1)", pid)
+            await watcher.execute("SELECT pg_terminate_backend($1)", pid)
             answer = await asked
     finally:
-        await admin.close()
+        await watcher.close()
+        await holder.close()
     assert answer.status_code == 503
     assert "KILLED1" not in answer.text
     assert await door.records(person_id="cut") == []

@@ -55,8 +55,13 @@ BEGIN
             USING ERRCODE = 'datetime_field_overflow';
     END IF;
     PERFORM pg_advisory_xact_lock(hashtext('access_log.ensure_read_partition'));
-    IF to_regclass('access_log.' || partition) IS NOT NULL THEN
-        RETURN;  -- another replica made it while this one waited
+    -- Another replica may have made it while this one waited. Asked of the catalog itself: what
+    -- to_regclass remembers is not refreshed by waiting for an advisory lock.
+    IF EXISTS (
+        SELECT FROM pg_class
+        WHERE relname = partition AND relnamespace = 'access_log'::regnamespace
+    ) THEN
+        RETURN;
     END IF;
     EXECUTE format(
         'CREATE TABLE %I (LIKE read INCLUDING ALL,'
