@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,7 +16,8 @@ import pytest
 from alpr_local.folders import repository, stack_folder
 from alpr_local.install import install
 from alpr_local.pidfile import PidFile
-from alpr_local.stack import remove_abandoned
+from alpr_local.ports import forget_port_if_taken, remembered_port
+from alpr_local.stack import Stack, remove_abandoned, temporary_name
 from tests.support.servers import engine_answers, given_servers
 from tests.support.waiting import wait_until
 
@@ -87,3 +89,40 @@ def test_a_second_installation_is_a_matter_of_an_instant() -> None:
     assert install(said.append) == first
     assert time.monotonic() - began < 1
     assert said == []
+
+
+def test_a_stopped_stack_keeps_its_ports_but_yields_one_that_was_taken(tmp_path: Path) -> None:
+    file = tmp_path / "kafka.port"
+    port = remembered_port(file)
+    forget_port_if_taken(file)
+    assert remembered_port(file) == port
+    with socket.create_server(("127.0.0.1", port)):
+        forget_port_if_taken(file)
+        assert remembered_port(file) != port
+
+
+def test_a_stack_that_is_started_again_right_after_its_owner_was_killed_stays_up() -> None:
+    name = f"{temporary_name()}-again"
+    first = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import os, signal, sys\n"
+            "from alpr_local.stack import Stack\n"
+            "Stack.local(sys.argv[1]).start(owned=True)\n"
+            "os.kill(os.getpid(), signal.SIGKILL)",
+            name,
+        ],
+        cwd=repository(),
+        check=False,
+    )
+    assert first.returncode == -signal.SIGKILL
+    stack = Stack.local(name)
+    try:
+        stack.start(owned=True)
+        # Longer than an orphaned watcher takes to notice and to stop what it watches.
+        with pytest.raises(AssertionError):
+            wait_until(lambda: len(_running(stack.folder)) < 3, 4)
+    finally:
+        stack.remove()
+    assert not stack.folder.exists()

@@ -21,7 +21,10 @@ def choose_port(host: str = "127.0.0.1") -> int:
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether a server could listen there now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As the servers do it: old connections that are winding down take no port away.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError:
@@ -37,3 +40,13 @@ def remembered_port(path: Path) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(str(port))
     return port
+
+
+def forget_port_if_taken(path: Path) -> None:
+    """Let go of a port kept in `path` that somebody else listens on now.
+
+    Only for a server of ours that does not run: its address may change between two runs, but must
+    not be a stranger's.
+    """
+    if path.exists() and not is_free(int(path.read_text())):
+        path.unlink()

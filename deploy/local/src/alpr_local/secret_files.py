@@ -66,6 +66,7 @@ class SecretFiles:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder.chmod(0o700)
         temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+        temporary.unlink(missing_ok=True)
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123
             file.write(content)
         temporary.replace(path)

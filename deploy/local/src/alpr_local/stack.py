@@ -26,13 +26,12 @@ from alpr_local.install import Say, install
 from alpr_local.kafka import KafkaServer, delete_topics, run_apart
 from alpr_local.locks import locked
 from alpr_local.pidfile import PidFile
+from alpr_local.ports import forget_port_if_taken
 from alpr_local.postgres import PostgresServer
 from alpr_local.postgres_binaries import install as postgres_programs
 from alpr_local.provisioning import PostgresAddress, Provisioning
 from alpr_local.secret_files import SecretFiles
 
-# Beside run/, not in it: everything in run/ is stopped with the stack.
-_OWNER = "owner.pid"
 # Our topics and what Faust derives from its app id; nobody else's, should the broker be shared.
 _OUR_TOPICS = r"alpr[.-].*"
 
@@ -87,6 +86,13 @@ class Stack:
         installation = install(say)
         folder = stack_folder(name)
         secrets = SecretFiles(folder / "secrets")
+        for server, ports in (
+            ("kafka", ("kafka", "kafka-controller")),
+            ("postgres", ("postgres",)),
+        ):
+            if PidFile(folder / "run" / f"{server}.pid").running() is None:
+                for port in ports:
+                    forget_port_if_taken(folder / f"{port}.port")
         kafka = KafkaServer(folder / "kafka", folder / "logs", installation)
         postgres = PostgresServer(
             folder / "postgres", folder / "logs" / "postgres.log", secrets, installation.postgres
@@ -168,6 +174,8 @@ class Stack:
         with locked(self.folder / "lock"):
             if owned:
                 watch.start(self.folder, os.getpid())
+            else:
+                watch.end_if_orphaned(self.folder)
             with ThreadPoolExecutor(2) as both:
                 for started in [both.submit(self.kafka.start), both.submit(self._start_postgres)]:
                     started.result()
@@ -245,7 +253,7 @@ def temporary_stack(say: Say = print) -> Iterator[Stack]:
     """
     remove_abandoned(say)
     folder = stack_folder(temporary_name())
-    PidFile(folder / _OWNER).record(os.getpid())
+    PidFile(folder / watch.OWNER).record(os.getpid())
     stack = Stack.local(folder.name, say)
     try:
         yield stack.start(owned=True)
@@ -257,7 +265,7 @@ def remove_abandoned(say: Say = print) -> list[str]:
     """Stop and delete temporary stacks whose owner is dead; returns their names."""
     abandoned = [
         owner.parent.name
-        for owner in stack_folder("").glob(f"{_TEMPORARY}*/{_OWNER}")
+        for owner in stack_folder("").glob(f"{_TEMPORARY}*/{watch.OWNER}")
         if PidFile(owner).running() is None
     ]
     for name in abandoned:

@@ -12,23 +12,29 @@ import sys
 import time
 from pathlib import Path
 
+from alpr_local.locks import locked
 from alpr_local.pidfile import PidFile, identity_of
 
 # PostgreSQL takes SIGINT as "end now, in good order"; SIGTERM would wait for clients.
 _SERVERS = {"kafka": signal.SIGTERM, "postgres": signal.SIGINT}
 _WATCHER = "watcher"
+# Beside run/, not in it: everything in run/ is stopped with the stack.
+OWNER = "owner.pid"
 
 
 def start(folder: Path, owner: int) -> None:
-    """Watch over `folder` until process `owner` ends; a second watcher for it is not started."""
-    if _pid_file(folder, _WATCHER).running() is not None:
-        return
+    """Watch over `folder` until process `owner` ends, in place of an earlier watcher.
+
+    The caller holds the stack's lock.
+    """
+    end(folder)
     child = subprocess.Popen(
         [sys.executable, "-m", "alpr_local.watch", str(folder), str(owner)],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True, cwd="/",
     )  # fmt: skip
     _pid_file(folder, _WATCHER).record(child.pid)
+    PidFile(folder / OWNER).record(owner)
     # Reaped by whoever ends it through the pid file; Popen must not warn about it meanwhile.
     child.returncode = 0
 
@@ -36,6 +42,12 @@ def start(folder: Path, owner: int) -> None:
 def end(folder: Path) -> None:
     """Send the watcher home, its owner having done the work."""
     _pid_file(folder, _WATCHER).kill()
+
+
+def end_if_orphaned(folder: Path) -> None:
+    """Send home a watcher whose owner just died: the stack is wanted again, by somebody else."""
+    if PidFile(folder / OWNER).running() is None:
+        end(folder)
 
 
 def stop_services(folder: Path, patience_seconds: float = 10) -> None:
@@ -60,8 +72,11 @@ def main(folder: Path, owner: int) -> None:
     identity = identity_of(owner)
     while identity is not None and identity_of(owner) == identity:
         time.sleep(1)
-    stop_everything(folder)
-    _pid_file(folder, _WATCHER).clear()
+    # Who starts the stack again at this moment waits until it is down, rather than taking servers
+    # over that are about to end.
+    with locked(folder / "lock"):
+        stop_everything(folder)
+        _pid_file(folder, _WATCHER).clear()
 
 
 if __name__ == "__main__":

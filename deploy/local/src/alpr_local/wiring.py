@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from alpr_local.folders import repository
-from alpr_local.ports import choose_port, remembered_port
+from alpr_local.pidfile import PidFile
+from alpr_local.ports import choose_port, forget_port_if_taken, remembered_port
 from alpr_local.provisioning import owner_role, runtime_role, services_with_a_schema
 from alpr_local.stack import Stack
 
@@ -44,6 +45,9 @@ def choose_ports() -> dict[str, int]:
 
 def remembered_ports(folder: Path) -> dict[str, int]:
     """The ports of a stack that keeps its addresses from run to run (the demo's bookmarks work)."""
+    for name in PROCESSES:
+        if PidFile(folder / "run" / f"{name}.pid").running() is None:
+            forget_port_if_taken(folder / "ports" / name)
     return {name: remembered_port(folder / "ports" / name) for name in PROCESSES}
 
 
