@@ -411,7 +411,7 @@ class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_revoked(self, revoked: list[TopicPartition]) -> None:
         async with self._loop._busy:
             self._loop._committed.clear()
-            if self._loop._checkpoints is not None:
+            if revoked and self._loop._checkpoints is not None:
                 self._loop._checkpoints.revoked(set(revoked))
 
     async def on_partitions_assigned(self, assigned: list[TopicPartition]) -> None:

@@ -45,14 +45,20 @@ class PlateBox:
     def height(self) -> float:
         return self.y2 - self.y1
 
-    def overlap(self, other: "PlateBox") -> float:
-        """Intersection over union, 0..1."""
+    def _shared(self, other: "PlateBox") -> float:
         wide = min(self.x2, other.x2) - max(self.x1, other.x1)
         high = min(self.y2, other.y2) - max(self.y1, other.y1)
-        if wide <= 0 or high <= 0:
-            return 0.0
-        both = wide * high
-        return both / (self.width * self.height + other.width * other.height - both)
+        return wide * high if wide > 0 and high > 0 else 0.0
+
+    def overlap(self, other: "PlateBox") -> float:
+        """Intersection over union, 0..1."""
+        both = self._shared(other)
+        return both / max(1e-9, self.width * self.height + other.width * other.height - both)
+
+    def covered(self, other: "PlateBox") -> float:
+        """Intersection over the smaller of the two, 0..1: 1 when one lies in the other."""
+        smaller = min(self.width * self.height, other.width * other.height)
+        return self._shared(other) / max(1e-9, smaller)
 
 
 @dataclass(frozen=True, slots=True)

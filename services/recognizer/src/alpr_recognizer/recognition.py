@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from alpr_recognizer.association import similarity
 from alpr_recognizer.domain import PictureUnreadable, PlateBox, Sighting
 from alpr_recognizer.models import PlateDetector, PlateReader
 from alpr_recognizer.pictures import Picture, crop
 
 _SAME_PLATE_OVERLAP = 0.5
+_SAME_PLATE_COVERED = 0.7
+_SAME_PLATE_LIKENESS = 0.6
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class Recognizer:
         stages.pictures += len(pictures)
         stages.crops += len(crops)
         shown = iter(
-            Recognised(tuple(Sighting(b, next(readings)) for b in bs), p.width, p.height)
+            Recognised(_merged([Sighting(b, next(readings)) for b in bs]), p.width, p.height)
             for p, bs in zip(pictures, boxes, strict=True)
         )
         return [d if isinstance(d, PictureUnreadable) else next(shown) for d in decoded]
@@ -95,11 +98,25 @@ class Recognizer:
             whole = PlateBox(
                 box.x1 * scale, box.y1 * scale, box.x2 * scale, box.y2 * scale, box.score
             )
-            if whole.width >= self._narrowest_px and all(
-                whole.overlap(k) < _SAME_PLATE_OVERLAP for k in kept
+            if whole.width >= self._narrowest_px and not any(
+                whole.overlap(k) >= _SAME_PLATE_OVERLAP or whole.covered(k) >= _SAME_PLATE_COVERED
+                for k in kept
             ):
                 kept.append(whole)
         return sorted(kept, key=lambda b: (b.x1, b.y1))
 
     def close(self) -> None:
         self._decoders.shutdown(wait=False, cancel_futures=True)
+
+
+def _merged(sightings: Sequence[Sighting]) -> tuple[Sighting, ...]:
+    """Of boxes that overlap and say nearly the same the one that is read best: one plate."""
+    kept: list[Sighting] = []
+    for one in sorted(sightings, key=lambda s: -s.reading.confidence):
+        if not any(
+            one.box.covered(k.box) > 0
+            and similarity(one.reading.text, k.reading.text) >= _SAME_PLATE_LIKENESS
+            for k in kept
+        ):
+            kept.append(one)
+    return tuple(sorted(kept, key=lambda s: (s.box.x1, s.box.y1)))
