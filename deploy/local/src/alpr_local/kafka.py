@@ -91,7 +91,9 @@ class KafkaServer:
         if (data / "meta.properties").exists():
             return
         # One id in 64 would begin with a dash and be taken for an option.
-        identity = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().strip("=").replace("-", "A")
+        identity = (
+            base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().strip("=").replace("-", "A")
+        )
         done = subprocess.run(
             self._java("kafka.tools.StorageTool", "format", "-t", identity, "-c", self._properties),
             capture_output=True, text=True, check=False,
