@@ -28,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         "evaluate": _evaluate,
     }
     commands[options.command](options)
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

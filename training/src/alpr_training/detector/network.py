@@ -59,6 +59,7 @@ def build(epochs: int, *, width: float = WIDTH) -> nn.Module:
     model = DetectionModel(network_yaml(width), ch=3, nc=1, verbose=False)
     model.args = get_cfg(overrides={"epochs": epochs})
     model.names = {0: "plate"}
+    model.model[-1].end2end = True  # answer with the one-to-one head
     return model
 
 

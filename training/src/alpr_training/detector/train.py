@@ -28,7 +28,7 @@ class DetectorRun:
     seed: int = 1
     peak_rate: float = 2e-3
     decay_share: float = 0.4
-    report_every: int = 200
+    report_every: int = 100
     threads: int = 1
     paces: int = 100
     """In how many paces the loss hands over from one-to-many to one-to-one."""
@@ -77,7 +77,7 @@ def train(run: DetectorRun, views: Views, pool: Pool | None) -> Path:
             pace = (time.monotonic() - began) / (step + 1 - start)
             line = {"step": step + 1, "loss": round(sum(losses) / len(losses), 4),
                     "seconds_per_step": round(pace, 3)}  # fmt: skip
-            if (step + 1) % (5 * run.report_every) == 0 or step + 1 == run.steps:
+            if (step + 1) % (4 * run.report_every) == 0 or step + 1 == run.steps:
                 line |= validate(average.values, held_out)
             print(json.dumps(line), flush=True)
             losses.clear()

@@ -33,7 +33,7 @@ class ReaderRun:
     peak_rate: float = 1.6e-3
     decay_share: float = 0.4
     """The last part of the steps, over which the rate falls to nothing."""
-    report_every: int = 200
+    report_every: int = 100
     threads: int = 1
 
 
@@ -51,7 +51,7 @@ def reader_loss(network: nn.Module, batch: Batch, device: torch.device) -> torch
         jurisdiction.float(), batch.jurisdictions.to(device), ignore_index=NO_JURISDICTION,
         label_smoothing=0.02,
     )  # fmt: skip
-    return characters + 0.08 * states
+    return characters + 0.12 * states
 
 
 def train(run: ReaderRun, samples: Samples, pool: Pool | None) -> Path:

@@ -77,9 +77,22 @@ def _surroundings(shape: tuple[int, int], rng: np.random.Generator) -> FloatImag
     return canvas
 
 
+def _holder(width: int, rng: np.random.Generator) -> list[tuple[int, float]]:
+    """Rims of a plate holder around the plate, from the inside out: thickness in px and grey.
+
+    They lie in the room a loose box leaves, where upright edges look like 1, I or J.
+    """
+    rims = int(rng.integers(1, 4))
+    return [
+        (max(1, round(width * rng.uniform(0.006, 0.035))), float(rng.uniform(0, 255)))
+        for _ in range(rims)
+    ]
+
+
 def _place(grey: FloatImage, shot: Shot, rng: np.random.Generator) -> FloatImage:
     height, width = grey.shape
     strength = 1.0 if shot.synthetic else 0.6
+    holder = _holder(width, rng) if rng.random() < 0.4 * strength else []
     corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
     moved = corners + rng.normal(0, 0.018 * strength, (4, 2)) * (width * 0.7, height)
     angle = np.clip(rng.normal(0, 3.2 * strength), -10, 10) * np.pi / 180
@@ -101,6 +114,9 @@ def _place(grey: FloatImage, shot: Shot, rng: np.random.Generator) -> FloatImage
     room = np.clip(room, -0.035, 0.2)[[0, 2, 1, 3]]
     target = moved - low + span * room[:2]
     out_size = np.maximum(8, np.round(span * (1 + room[:2] + room[2:]))).astype(int)
+    for thick, paint in holder:
+        grey = cv2.copyMakeBorder(grey, *(thick,) * 4, cv2.BORDER_CONSTANT, value=paint)
+        corners = corners + thick
     matrix = cv2.getPerspectiveTransform(corners, target.astype(np.float32))
     shape = (int(out_size[1]), int(out_size[0]))
     if not shot.synthetic and rng.random() < 0.6:

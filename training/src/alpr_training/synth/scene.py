@@ -84,7 +84,7 @@ class Views:
         plate = self._plate(rng)
         size = self._size
         aspect = plate.shape[1] / plate.shape[0]
-        width = float(np.exp(rng.uniform(np.log(18), np.log(170))))
+        width = float(np.exp(rng.uniform(np.log(18), np.log(240))))
         width *= 1.3 if aspect > 3 else 1.0
         height = width / aspect * rng.uniform(0.85, 1.15)
         if width > size * 0.9 or height > size * 0.6:
@@ -110,7 +110,7 @@ class Views:
         anchor: npt.NDArray[np.float32] | None = None
         if len(boxes) and rng.random() < 0.9:
             anchor = boxes[int(rng.integers(len(boxes)))]
-            wanted = float(np.exp(rng.uniform(np.log(18), np.log(210))))
+            wanted = float(np.exp(rng.uniform(np.log(18), np.log(290))))
             scale = np.clip(wanted / max(4.0, float(anchor[2] - anchor[0])), 0.2, 2.2)
             scale = max(scale, 0.3 * size / max(rows, columns))
         else:
