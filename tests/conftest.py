@@ -18,6 +18,8 @@ from alpr_local.processes import Services
 from alpr_local.stack import Stack
 from tests.support.servers import any_stack
 
+pytest_plugins = ["tests.support.policy_report"]
+
 _SERVERS = pytest.StashKey[str]()
 
 
