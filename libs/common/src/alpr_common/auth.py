@@ -138,7 +138,7 @@ class TokenVerifier:
             )
         except jwt.ExpiredSignatureError as error:
             raise NotSignedIn("The token has expired; sign in or refresh it.") from error
-        except (jwt.PyJWTError, ValueError, TypeError) as error:
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, OSError) as error:
             raise NotSignedIn("The token is not one of this system's; sign in again.") from error
 
 

@@ -85,9 +85,13 @@ async def failing_checks(checks: Mapping[str, Check]) -> list[str]:
     """Names of the checks that do not hold now."""
     failing = []
     for name, check in checks.items():
-        holds = check()
-        if not isinstance(holds, bool):
-            holds = await holds
+        try:
+            holds = check()
+            if not isinstance(holds, bool):
+                holds = await holds
+        except Exception as error:  # noqa: BLE001 - whatever is wrong, the service is not ready
+            log.warning("check.raised", check=name, error=repr(error))
+            holds = False
         if not holds:
             failing.append(name)
     return failing
@@ -176,15 +180,19 @@ def _observe(app: FastAPI, service: str) -> None:
         started = asyncio.get_running_loop().time()
         context = propagate.extract(dict(request.headers))
         name = f"{request.method} {request.url.path}"
-        with tracer.start_as_current_span(name, context=context) as span:
-            response = await call_next(request)
-            route = getattr(request.scope.get("route"), "path", "unmatched")
-            span.update_name(f"{request.method} {route}")
-            span.set_attribute("http.response.status_code", response.status_code)
-        seconds = asyncio.get_running_loop().time() - started
-        REQUEST_SECONDS.labels(service, request.method, route, response.status_code).observe(
-            seconds
-        )
+        status = int(HTTPStatus.INTERNAL_SERVER_ERROR)  # what an unexpected error is answered with
+        try:
+            with tracer.start_as_current_span(name, context=context) as span:
+                try:
+                    response = await call_next(request)
+                    status = response.status_code
+                finally:
+                    route = getattr(request.scope.get("route"), "path", "unmatched")
+                    span.update_name(f"{request.method} {route}")
+                    span.set_attribute("http.response.status_code", status)
+        finally:
+            seconds = asyncio.get_running_loop().time() - started
+            REQUEST_SECONDS.labels(service, request.method, route, status).observe(seconds)
         return response
 
 
