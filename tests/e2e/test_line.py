@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from alpr_common.messages.read import Read
 from alpr_local.processes import Services
@@ -53,24 +54,24 @@ def listed_plates(pictures: list[Photograph]) -> list[str]:
     return ordered[:_LISTED]
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def line(services: Services) -> AsyncIterator[Line]:
     services.start_all(*PROCESSES)
     async with httpx.AsyncClient(timeout=30) as client:
         yield Line(services, client)
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def officer(line: Line) -> dict[str, str]:
     return await line.sign_in("officer")
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def administrator(line: Line) -> dict[str, str]:
     return await line.sign_in("administrator")
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def fed(
     line: Line, officer: dict[str, str], administrator: dict[str, str], shared_data: Path
 ) -> list[Photograph]:

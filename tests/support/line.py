@@ -29,7 +29,7 @@ PROCESSES = (
     "access-log",
 )
 _PASSWORD = "correct-horse-battery-47"
-_GROUPS = {"alpr-recognizer": FRAMES, "alpr-matcher": READS, "alpr-alerts": HITS}
+_GROUPS = {"alpr-recognizer": FRAMES, "alpr-matcher-worker": READS, "alpr-alerts": HITS}
 
 
 @dataclass
@@ -98,9 +98,12 @@ class Line:
         )
 
     async def add_entry(self, plate: str, headers: dict[str, str], **fields: Any) -> dict[str, Any]:
+        """List a plate since an hour ago: an entry matches only what was captured since then."""
+        now = datetime.now(UTC)
         body = {
             "plate": plate, "category": "stolen_vehicle", "reason": "taken from a driveway",
-            "expires_at": (datetime.now(UTC) + timedelta(days=2)).isoformat(), **fields,
+            "effective_at": (now - timedelta(hours=1)).isoformat(),
+            "expires_at": (now + timedelta(days=2)).isoformat(), **fields,
         }  # fmt: skip
         answer = await self.client.post(
             self.url("matcher", "/v1/hotlist/entries"), headers=headers, json=body
