@@ -30,6 +30,23 @@ async def test_redelivered_reads_are_stored_once(door: DoorUnderTest) -> None:
     assert len(answer.json()["items"]) == 1
 
 
+@pytest.mark.policy("131.7-1a")
+async def test_a_stored_read_has_date_time_and_place(door: DoorUnderTest) -> None:
+    read = make_read("PLACED1", latitude=41.5, longitude=-88.5)
+    await door.store(read)
+    (item,) = (await door.search(door.token(), plate="PLACED1")).json()["items"]
+    assert datetime.fromisoformat(item["captured_at"]) == read.captured_at
+    assert (item["latitude"], item["longitude"]) == (41.5, -88.5)
+    async with door.database.transaction(OURS) as connection:
+        row = await connection.fetchrow("SELECT * FROM read WHERE plate = 'PLACED1'")
+    assert row is not None
+    assert (row["captured_at"], row["latitude"], row["longitude"]) == (
+        read.captured_at,
+        41.5,
+        -88.5,
+    )
+
+
 async def test_a_batch_of_several_agencies_and_days_is_stored_whole(door: DoorUnderTest) -> None:
     reads = [
         make_read("MIXED01", agency=agency, minutes_ago=minutes)
