@@ -46,6 +46,8 @@ async def test_the_first_administrator_is_made_at_the_command_line_and_signs_in(
     again = create(services, "FIRST")
     assert (again.returncode, again.stdout) == (1, "")
     assert "taken" in again.stderr
+    unchanged = create(services, "first", "--if-absent")
+    assert (unchanged.returncode, unchanged.stdout) == (0, "")
     chosen = create(services, "second", "--password-stdin", said="seven boats under one bridge\n")
     assert (chosen.returncode, chosen.stdout) == (0, "")
     weak = create(services, "third", "--password-stdin", said="password\n")

@@ -14,7 +14,7 @@ from alpr_common.policy import Policy, Role
 from alpr_identity import handlers, store
 from alpr_identity.app import opened
 from alpr_identity.audit import OPERATOR
-from alpr_identity.domain import folded_username
+from alpr_identity.domain import Person, folded_username
 from alpr_identity.refusals import PersonNotFound
 from alpr_identity.sessions import Identity
 from alpr_identity.settings import Settings
@@ -45,6 +45,11 @@ def parser() -> argparse.ArgumentParser:
     )
     create.add_argument(
         "--if-absent", action="store_true", help="leave somebody of that username as they are"
+    )
+    create.add_argument(
+        "--if-absent",
+        action="store_true",
+        help="when the agency has that person already: change nothing and succeed",
     )
     release = commands.add_parser(
         "release", help="unlock an account when no administrator can (they are locked too)"
@@ -78,9 +83,11 @@ async def _run(arguments: argparse.Namespace, settings: Settings, password: str 
 
 
 async def _create(identity: Identity, arguments: argparse.Namespace, password: str | None) -> None:
-    if arguments.if_absent and await _agency_of(identity, arguments.username) is not None:
-        sys.stderr.write(f"{arguments.username} is there already.\n")
-        return
+    if arguments.if_absent:
+        present = await _find(identity, folded_username(arguments.username))
+        if present is not None and present.agency_id == arguments.agency:
+            sys.stderr.write(f"{present.username} of {present.agency_id} is there already.\n")
+            return
     new = handlers.NewPerson(
         username=arguments.username,
         name=arguments.name,
@@ -100,22 +107,24 @@ async def _create(identity: Identity, arguments: argparse.Namespace, password: s
         sys.stdout.write(f"{generated}\n")
 
 
-async def _agency_of(identity: Identity, username: str) -> str | None:
-    async with identity.database.transaction() as connection:
-        return await store.agency_of_username(connection, folded_username(username))
-
-
 async def _release(identity: Identity, username: str) -> None:
-    username = folded_username(username)
-    agency_id = await _agency_of(identity, username)
-    if agency_id is None:
+    person = await _find(identity, folded_username(username))
+    if person is None:
         raise PersonNotFound(f"There is nobody called {username}.")
+    await handlers.release(
+        identity, OPERATOR, person.agency_id, person.person_id, datetime.now(UTC)
+    )
+    sys.stderr.write(f"{person.username} of {person.agency_id} was released.\n")
+
+
+async def _find(identity: Identity, username: str) -> Person | None:
+    async with identity.database.transaction() as connection:
+        agency_id = await store.agency_of_username(connection, username)
+    if agency_id is None:
+        return None
     async with identity.database.transaction(agency_id) as connection:
         found = await store.lock_credentials(connection, username)
-    if found is None:
-        raise PersonNotFound(f"There is nobody called {username}.")
-    await handlers.release(identity, OPERATOR, agency_id, found.person.person_id, datetime.now(UTC))
-    sys.stderr.write(f"{username} of {agency_id} was released.\n")
+    return found.person if found else None
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
