@@ -216,6 +216,11 @@ async def test_without_role_or_current_training_there_is_no_alert(line: AlertsLi
             assert answer.status_code == status, path
             assert answer.json().get("clause") == clause
         assert (await person.step(alert_id, "accept", **SEEN)).status_code == status
+    turned_away = await audited(line, f"GET /v1/alerts/{alert_id}", 2)
+    assert [(r.outcome, r.role, r.details["clause"]) for r in turned_away] == [
+        ("refused", "auditor", "131.6-2"),
+        ("refused", "officer", "131.6-1"),
+    ]
 
 
 @pytest.mark.policy("131.7-3a")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+import asyncpg
 import httpx
 import pytest
 
@@ -113,6 +114,22 @@ async def test_every_replica_streams_what_any_replica_did(
     await asyncio.to_thread(second.kill)
     resumed = await take(officer, 1, start + 1)
     assert resumed[0].position == start + 2
+
+
+async def test_a_stream_outlives_the_database_connections_that_feed_it(line: AlertsLine) -> None:
+    officer = line.person()
+    async with asyncio.timeout(30), officer.stream() as events:
+        administrator = await asyncpg.connect(line.stack.postgres_admin_dsn)
+        try:
+            cut = await administrator.fetch(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE usename = 'alpr_alerts'"
+            )
+        finally:
+            await administrator.close()
+        assert cut
+        await line.publish(hit(0, plate="CUT001"))
+        assert (await anext(events)).alert["plate"] == "CUT001"
 
 
 @pytest.mark.policy("131.4")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from alpr_alerts import domain, refusals
 from alpr_alerts.domain import (
     Action,
     Alert,
+    Move,
     RejectionReason,
     StatusSource,
     Step,
@@ -140,12 +142,15 @@ def test_a_rejection_says_why() -> None:
 
 @pytest.mark.policy("131.6-5")
 @pytest.mark.parametrize("make", [accepted, actionable, rejected, closed, enforced])
-def test_an_alert_is_answered_once_and_the_second_is_told_who_was_first(make: object) -> None:
-    alert = make()  # type: ignore[operator]
-    for again in (
+def test_an_alert_is_answered_once_and_the_second_is_told_who_was_first(
+    make: Callable[[], Alert],
+) -> None:
+    alert = make()
+    tries: tuple[Callable[[], Move], ...] = (
         lambda: domain.accept(alert, SEEN),
         lambda: domain.reject(alert, RejectionReason.MISREAD),
-    ):
+    )
+    for again in tries:
         with pytest.raises(refusals.AlreadyAnswered, match="Officer Lopez") as refused:
             again()
         assert refused.value.clause == "131.6-5"
@@ -239,9 +244,9 @@ def test_communications_can_be_told_from_every_state_before_an_end() -> None:
 
 @pytest.mark.policy("131.6-5")
 @pytest.mark.parametrize("make", [rejected, closed, enforced])
-def test_an_alert_that_ended_takes_no_further_step(make: object) -> None:
-    alert = make()  # type: ignore[operator]
-    steps = (
+def test_an_alert_that_ended_takes_no_further_step(make: Callable[[], Alert]) -> None:
+    alert = make()
+    steps: tuple[Callable[[], Move], ...] = (
         lambda: domain.status(alert, StatusAnswer.CONFIRMED, StatusSource.LEADS),
         lambda: domain.enforce(alert, "26-1"),
         lambda: domain.close(alert, "gone"),
@@ -291,7 +296,7 @@ def test_the_history_stays_in_order_when_a_step_waited_for_another() -> None:
 
 
 def test_the_allowed_steps_are_those_that_the_guards_let_through() -> None:
-    tries = {
+    tries: dict[Action, Callable[[Alert], Move]] = {
         Action.ACCEPT: lambda a: domain.accept(a, SEEN),
         Action.REJECT: lambda a: domain.reject(a, RejectionReason.MISREAD),
         Action.STATUS: lambda a: domain.status(a, StatusAnswer.CONFIRMED, StatusSource.LEADS),

@@ -98,7 +98,7 @@ def test_a_token_of_another_key_is_refused() -> None:
 
 def test_a_token_that_names_its_own_algorithm_is_refused() -> None:
     raw_public = KEY.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    unsigned = jwt.encode(claims(), None, algorithm="none")
+    unsigned = jwt.encode(claims(), "", algorithm="none")
     with_public_key_as_secret = jwt.encode(claims(), raw_public, algorithm="HS256")
     other_curve = jwt.encode(claims(), generate_private_key(SECP256R1()), algorithm="ES256")
     for token in (unsigned, with_public_key_as_secret, other_curve):

@@ -16,6 +16,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from alpr_alerts import domain, handlers
 from alpr_alerts.domain import ENDS, Action, Alert, Move, RejectionReason, StatusSource, VisualCheck
 from alpr_alerts.handlers import PictureKind
+from alpr_alerts.recorded import recorded_by
 from alpr_alerts.refusals import CursorMalformed, ResumePointMalformed
 from alpr_alerts.store import Cursor
 from alpr_alerts.stream import Wakeups, follow
@@ -25,6 +26,7 @@ from alpr_common.messages.alert import AlertState, StatusAnswer
 from alpr_common.objects import Pictures
 from alpr_common.policy import Policy
 from alpr_common.postgres import Database
+from alpr_common.web import StorableText
 
 _OPEN_STATES = frozenset(AlertState) - ENDS
 _NOTE = Field(default=None, max_length=2000)
@@ -58,36 +60,36 @@ class AcceptRequest(StepRequest):
 
     characters_match: StrictBool = False
     state_matches: StrictBool = False
-    confirmed_jurisdiction: str | None = Field(default=None, max_length=16)
+    confirmed_jurisdiction: StorableText | None = Field(default=None, max_length=16)
     checked_positions: frozenset[int] = frozenset()
     """For a look-alike hit: the differing positions (from 0) that were looked at one by one."""
 
 
 class RejectRequest(StepRequest):
     reason: RejectionReason | None = None
-    note: str | None = _NOTE
+    note: StorableText | None = _NOTE
 
 
 class StatusRequest(StepRequest):
     answer: StatusAnswer
     source: StatusSource
-    reference: str | None = Field(default=None, max_length=64)
+    reference: StorableText | None = Field(default=None, max_length=64)
 
 
 class EnforceRequest(StepRequest):
-    incident_number: str | None = Field(default=None, max_length=64)
-    note: str | None = _NOTE
+    incident_number: StorableText | None = Field(default=None, max_length=64)
+    note: StorableText | None = _NOTE
 
 
 class CloseRequest(StepRequest):
-    reason: str | None = Field(
+    reason: StorableText | None = Field(
         default=None, max_length=2000, validation_alias=AliasChoices("reason", "outcome")
     )
-    note: str | None = _NOTE
+    note: StorableText | None = _NOTE
 
 
 class HandOffRequest(StepRequest):
-    note: str | None = _NOTE
+    note: StorableText | None = _NOTE
 
 
 def _dependencies(request: Request) -> Dependencies:
@@ -101,7 +103,9 @@ Deps = Annotated[Dependencies, Depends(_dependencies)]
 
 def routes(gate: Gate) -> APIRouter:
     """All routes of this service; each passes `gate.access()` (131.6-1, 131.6-2)."""
-    router = APIRouter(prefix="/v1/alerts", dependencies=[Depends(_no_store)])
+    router = APIRouter(
+        prefix="/v1/alerts", dependencies=[Depends(_no_store)], route_class=recorded_by(gate)
+    )
     _add_looking(router, gate)
     _add_stream(router, gate)
     _add_pictures(router, gate)

@@ -66,23 +66,18 @@ class Wakeups:
             try:
                 async with self.database.listening(store.WAKE_CHANNEL) as notified:
                     self.is_listening = True
-                    await self._pass_on(notified)
+                    while True:
+                        # What was notified before we listened, or on a connection that broke, is
+                        # lost: everybody looks, and now and then once more.
+                        self._wake_all()
+                        with suppress(TimeoutError):
+                            async with asyncio.timeout(self.check_seconds):
+                                while True:
+                                    self._wake(await notified.get())
             except Outage as error:
                 self.is_listening = False
                 log.warning("stream.outage", error=str(error))
                 await asyncio.sleep(0.5)
-
-    async def _pass_on(self, notified: "asyncio.Queue[str]") -> None:
-        while True:
-            # What was notified before we listened, or on a connection that broke, is lost: now
-            # and then everybody looks. A broken connection shows at that look, by `Outage`.
-            self._wake_all()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self.check_seconds):
-                    while True:
-                        self._wake(await notified.get())
-            if not await self.database.is_ready():
-                raise Outage("PostgreSQL does not answer.")
 
     def _wake(self, agency_id: str) -> None:
         for event in self._sleepers.get(agency_id, ()):
