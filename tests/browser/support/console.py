@@ -21,7 +21,7 @@ def settings_for(double: Double, api_url: str, folder: Path, url: str, **own: An
     """Settings of a console whose services are all the double."""
     public_key = folder / "token-public.pem"
     public_key.write_bytes(
-        double.issuer.private_key.public_key().public_bytes(
+        double.signing_key.public_key().public_bytes(
             Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
         )
     )

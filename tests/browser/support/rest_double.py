@@ -16,12 +16,13 @@ from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from fastapi import Body, Depends, FastAPI, File, Header, Request, Response, UploadFile
-from fastapi.responses import StreamingResponse
+from fastapi import Body, Depends, FastAPI, File, Header, Query, Request, Response, UploadFile
+from sse_starlette import EventSourceResponse
 
 from alpr_access_log import domain as door
 from alpr_alerts import api as alerts_api
 from alpr_alerts import domain as alerts
+from alpr_alerts.refusals import TooManyStreams
 from alpr_alerts.store import AttachedHit, TakenStep
 from alpr_alerts.view import detail_view, view
 from alpr_common.auth import Gate, NotSignedIn, Principal, TokenIssuer, TokenVerifier
@@ -61,11 +62,19 @@ class Double:
     """The state behind the APIs, and the app that serves them."""
 
     def __init__(self) -> None:
+        self.policy = Policy()
+        self.signing_key = Ed25519PrivateKey.generate()
+        self.gate = Gate(TokenVerifier(self.signing_key.public_key()), self.policy)
+        self.news = asyncio.Condition()
+        self.streams: set[asyncio.Task[Any]] = set()
+        self.forget()
+        self.app = self._app()
+
+    def forget(self) -> None:
+        """As new, with the same keys."""
         today = datetime.now(UTC).date()
         current = today + timedelta(days=200)
-        self.policy = Policy()
-        self.issuer = TokenIssuer(Ed25519PrivateKey.generate())
-        self.gate = Gate(TokenVerifier(self.issuer.private_key.public_key()), self.policy)
+        self.issuer = TokenIssuer(self.signing_key)
         self.people = {
             "rivera": Person("rivera", "Ofc. Dana Rivera", Role.OFFICER, current, current),
             "okafor": Person("okafor", "Ofc. Chidi Okafor", Role.OFFICER, current, current),
@@ -84,10 +93,7 @@ class Double:
         self.refresh_tokens: dict[str, Person] = {}
         self.refreshes = 0
         self.changes: list[UUID] = []
-        self.news = asyncio.Condition()
-        self.streams: set[asyncio.Task[Any]] = set()
         self.refuses_streams = False
-        self.app = self._app()
 
     # --- What tests do ------------------------------------------------------------------------
 
@@ -165,9 +171,11 @@ class Double:
         access = Depends(self.gate.access())
 
         @app.get("/v1/alerts")
-        async def listed(open: bool | None = None, _p: Principal = access) -> dict[str, Any]:
+        async def listed(
+            is_open: Annotated[bool | None, Query(alias="open")] = None, _p: Principal = access
+        ) -> dict[str, Any]:
             newest = sorted(self.alerts.values(), key=lambda a: a.created_at, reverse=True)
-            fit = [a for a in newest if open is None or (a.state not in alerts.ENDS) == open]
+            fit = [a for a in newest if is_open in (None, a.state not in alerts.ENDS)]
             items = [view(a, self.policy).model_dump(mode="json") for a in fit]
             return {
                 "items": items, "next_cursor": None, "stream_position": len(self.changes),
@@ -178,9 +186,9 @@ class Double:
             last_event_id: Annotated[str | None, Header()] = None, _p: Principal = access
         ) -> Response:
             if self.refuses_streams:
-                raise alerts.refusals.TooManyStreams("Try again shortly.")
+                raise TooManyStreams("Try again shortly.")
             after = int(last_event_id) if last_event_id else len(self.changes)
-            return StreamingResponse(self._events(after), media_type="text/event-stream")
+            return EventSourceResponse(self._events(after), ping=0)
 
         @app.get("/v1/alerts/{alert_id}")
         async def one(alert_id: UUID, _p: Principal = access) -> dict[str, Any]:
@@ -213,12 +221,12 @@ class Double:
         shown = detail_view(alert, [hit], self.steps[alert_id], self.policy)
         return shown.model_dump(mode="json")
 
-    async def _events(self, after: int) -> AsyncIterator[str]:
+    async def _events(self, after: int) -> AsyncIterator[bytes]:
         task = asyncio.current_task()
         assert task is not None
         self.streams.add(task)
         try:
-            yield ": heartbeat\n\n"
+            yield b": heartbeat\n\n"
             while True:
                 async with self.news:
                     while len(self.changes) <= after:
@@ -227,7 +235,7 @@ class Double:
                     alert = self.alerts[self.changes[after]]
                     after += 1
                     data = view(alert, self.policy).model_dump_json()
-                    yield f"id: {after}\nevent: alert\ndata: {data}\n\n"
+                    yield f"id: {after}\nevent: alert\ndata: {data}\n\n".encode()
         finally:
             self.streams.discard(task)
 
@@ -275,7 +283,7 @@ class Double:
                 "priority": category.priority, "effective_at": now.isoformat(),
                 "expires_at": ends.isoformat(), "state": "live", "added_by_name": caller.name,
             }  # fmt: skip
-            self._keep(entry, "added", caller, entry["reason"])
+            self._keep(entry, "added", caller, str(entry["reason"]))
             return entry
 
         @app.get("/v1/hotlist/entries")
@@ -339,9 +347,7 @@ def _move(alert: alerts.Alert, action: alerts.Action, body: dict[str, Any]) -> a
             return alerts.accept(alert, check)
         case alerts.Action.REJECT:
             reason = body.get("reason")
-            return alerts.reject(
-                alert, reason and alerts.RejectionReason(reason), body.get("note")
-            )
+            return alerts.reject(alert, reason and alerts.RejectionReason(reason), body.get("note"))
         case alerts.Action.STATUS:
             given = alerts_api.StatusRequest.model_validate(body)
             return alerts.status(alert, given.answer, given.source, given.reference)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from uuid import uuid4
 
 import cv2
@@ -47,6 +48,9 @@ class Sighting:
     """Position → the recognizer's probability there, where it was not sure."""
 
 
+_SOME_BOX = Box(x1=600, y1=500, x2=700, y2=550)
+
+
 @dataclass(frozen=True)
 class Pictured:
     """A hit with the two pictures that its read names."""
@@ -56,12 +60,24 @@ class Pictured:
     plate_jpeg: bytes
 
 
-def pictured(sighting: Sighting, policy: Policy | None = None) -> Pictured:
+def pictured(sighting: Sighting) -> Pictured:
     """Draw it, read it, and agree with its entry."""
-    frame_jpeg, plate_jpeg, box = _draw(sighting)
+    frame_jpeg, plate_jpeg, box = _draw(
+        sighting.plate, sighting.jurisdiction, sighting.light, sighting.seed
+    )
+    return Pictured(hit_of(sighting, box), frame_jpeg, plate_jpeg)
+
+
+def undrawn(sighting: Sighting) -> Pictured:
+    """The same with pictures that are none, for tests that nobody looks at."""
+    return Pictured(hit_of(sighting), b"no frame", b"no plate crop")
+
+
+def hit_of(sighting: Sighting, box: Box = _SOME_BOX) -> Hit:
+    """Read it and agree with its entry."""
     captured_at = datetime.now(UTC) - timedelta(seconds=sighting.seconds_ago)
     read = _read(sighting, captured_at, box)
-    entry = _entry(sighting, captured_at, policy or Policy())
+    entry = _entry(sighting, captured_at, Policy())
     differing = tuple(
         DifferingPosition(
             position=i, read_character=r, entry_character=e,
@@ -71,25 +87,23 @@ def pictured(sighting: Sighting, policy: Policy | None = None) -> Pictured:
         for i, (r, e) in enumerate(zip(read.plate, entry.plate, strict=True)) if r != e
     )  # fmt: skip
     known = sighting.read_jurisdiction == sighting.jurisdiction
-    hit = Hit(
+    return Hit(
         hit_id=Hit.id_of(read.read_id, entry.entry_id), agency_id=AGENCY,
         kind=HitKind.LOOKALIKE if differing else HitKind.EXACT,
         jurisdiction=JurisdictionAgreement.SAME if known else JurisdictionAgreement.UNKNOWN,
         differing_positions=differing, read=read, entry=entry, matched_at=datetime.now(UTC),
     )  # fmt: skip
-    return Pictured(hit, frame_jpeg, plate_jpeg)
 
 
-def _draw(sighting: Sighting) -> tuple[bytes, bytes, Box]:
-    rng = np.random.default_rng(sighting.seed)
-    road = cv2.imdecode(
-        np.frombuffer(empty_road(sighting.light, sighting.seed), np.uint8), cv2.IMREAD_COLOR
-    )
+@lru_cache
+def _draw(plate: str, jurisdiction: str, light: Light, seed: int) -> tuple[bytes, bytes, Box]:
+    rng = np.random.default_rng(seed)
+    road = cv2.imdecode(np.frombuffer(empty_road(light, seed), np.uint8), cv2.IMREAD_COLOR)
     picture = np.asarray(road, np.uint8)
-    look = VehicleLook.random(sighting.plate, sighting.jurisdiction, rng)
-    width, ground = 500.0, (640 + 90 * (1 if sighting.seed % 2 else -1), 672.0)
-    draw_vehicle(picture, look, ground, width, lights_on=sighting.light is not DAY)
-    if sighting.light.grey:
+    look = VehicleLook.random(plate, jurisdiction, rng)
+    width, ground = 500.0, (640 + 90 * (1 if seed % 2 else -1), 672.0)
+    draw_vehicle(picture, look, ground, width, lights_on=light is not DAY)
+    if light.grey:
         picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     # Where draw_vehicle mounts the plate: 0.3546 of the body's height above the ground.
     height = width * (1.02 if look.tall else 0.80)

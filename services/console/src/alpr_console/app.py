@@ -23,9 +23,13 @@ from alpr_console.upstream import Upstream
 _BESIDE_THE_SOURCES = Path(__file__).parents[2] / "node_modules"
 
 
-def build(settings: Settings) -> FastAPI:
-    """The console as an ASGI app; raises when the keys it needs cannot be read."""
+def build(settings: Settings, transport: httpx.AsyncBaseTransport | None = None) -> FastAPI:
+    """The console as an ASGI app; raises when the keys it needs cannot be read.
+
+    `transport`: how the services are reached, where it is not through the network.
+    """
     client = httpx.AsyncClient(
+        transport=transport,
         timeout=settings.request_timeout_seconds,
         # One connection stays open per live board; they must not use up what requests need.
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=50),

@@ -7,13 +7,18 @@ from fastapi.responses import FileResponse
 from alpr_common.errors import NotFound
 from alpr_console.pages import STATIC_FOLDER
 
+# Drawn so that 0 and O, 1 and I, 8 and B cannot be taken for each other: that is what people
+# compare here.
+_SANS = "@fontsource/atkinson-hyperlegible-next/files/atkinson-hyperlegible-next-latin"
+_MONO = "@fontsource/atkinson-hyperlegible-mono/files/atkinson-hyperlegible-mono-latin"
+
 # Name under /static/vendor/ → place in node_modules. Nothing else of it is served.
 _VENDOR = {
     "htmx.min.js": "htmx.org/dist/htmx.min.js",
-    "b612-400.woff2": "@fontsource/b612/files/b612-latin-400-normal.woff2",
-    "b612-700.woff2": "@fontsource/b612/files/b612-latin-700-normal.woff2",
-    "b612-mono-400.woff2": "@fontsource/b612-mono/files/b612-mono-latin-400-normal.woff2",
-    "b612-mono-700.woff2": "@fontsource/b612-mono/files/b612-mono-latin-700-normal.woff2",
+    "sans-400.woff2": f"{_SANS}-400-normal.woff2",
+    "sans-700.woff2": f"{_SANS}-700-normal.woff2",
+    "mono-400.woff2": f"{_MONO}-400-normal.woff2",
+    "mono-700.woff2": f"{_MONO}-700-normal.woff2",
 }
 
 _TYPES = {

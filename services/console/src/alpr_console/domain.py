@@ -1,5 +1,6 @@
 """What an alert looks like to a person. Pure: from the services' JSON to what templates show."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,8 +23,8 @@ UNCERTAIN_BELOW = 0.90
 FINISHED = frozenset({AlertState.REJECTED, AlertState.ENFORCED, AlertState.CLOSED})
 
 STATE_LABELS: dict[AlertState, str] = {
-    AlertState.NEW: "Check it",
-    AlertState.ACCEPTED: "Ask its status",
+    AlertState.NEW: "To verify",
+    AlertState.ACCEPTED: "Ask status",
     AlertState.ACTIONABLE: "Actionable",
     AlertState.ENFORCED: "Enforced",
     AlertState.CLOSED: "Closed",
@@ -239,7 +240,14 @@ def jurisdiction_text(jurisdiction: str | None, probability: float | None = None
     """`IL`, `IL (93 %)`, or that it is not known."""
     if not jurisdiction or jurisdiction == UNKNOWN_JURISDICTION:
         return "not known"
-    return f"{jurisdiction} ({probability:.0%})" if probability else jurisdiction
+    return f"{jurisdiction} ({percent(probability)})" if probability else jurisdiction
+
+
+def percent(probability: float | None) -> str:
+    """In words that never round to certainty."""
+    if probability is None:
+        return "–"
+    return "> 99 %" if 0.99 < probability < 1 else f"{probability * 100:.0f} %"
 
 
 def announcement(alert: Alert) -> str:
@@ -253,6 +261,33 @@ def announcement(alert: Alert) -> str:
 def step_text(step: HistoryStep) -> str:
     """A step of the history in words."""
     return _STEP_TEXTS.get(step.step, step.step.replace("_", " ").capitalize())
+
+
+# What the services call a thing, and what it says on the page. Their refusals are written for
+# programs too.
+_PAGE_WORDS = {
+    "characters_match": "“Every character matches”",
+    "state_matches": "“The state matches”",
+    "confirmed_jurisdiction": "“The state that you see”",
+    "checked_positions": "the ticks",
+    "incident_number": "“Incident or event number”",
+    "wrong_state": "“Wrong state”",
+    "misread": "“Misread”",
+    "expires_at": "“Until”",
+    "effective_at": "its beginning",
+    "case_number": "“Case number”",
+}
+
+
+def plain(text: str, labels: Mapping[str, str]) -> str:
+    """A refusal in the page's words. `labels`: what the policy calls its purposes and categories.
+
+    Positions are counted from 1 on the page, from 0 in the API.
+    """
+    words = {**labels, **_PAGE_WORDS}
+    text = re.sub(r"[a-z]+(?:_[a-z]+)+|\bmisread\b", lambda m: words.get(m[0], m[0]), text)
+    text = re.sub(r"(position )(\d+)(?= \(read)", lambda m: f"{m[1]}{int(m[2]) + 1}", text)
+    return text.replace("`", "")
 
 
 _STEP_TEXTS = {

@@ -33,8 +33,8 @@ class Pages:
         )  # fmt: skip
         self._environment.filters |= {
             "when": self.when, "clock": self.clock, "iso": _iso, "field_time": self.field_time,
-            "jurisdiction": domain.jurisdiction_text, "percent": _percent,
-            "step_text": domain.step_text,
+            "jurisdiction": domain.jurisdiction_text, "percent": domain.percent,
+            "step_text": domain.step_text, "plain": self.plain,
         }  # fmt: skip
         self._environment.globals |= {
             "static": static_url, "policy": policy, "clauses": CLAUSES,
@@ -71,12 +71,18 @@ class Pages:
             return False
         return True
 
+    def plain(self, text: str) -> str:
+        """A refusal's detail in the words of the page."""
+        categories = {name: c.label for name, c in self.policy.categories.items()}
+        return domain.plain(text, categories | self.policy.purposes)
+
     def when(self, at: datetime) -> str:
         """A day and time in the console's zone, to the second: 24 Nov 2026 06:12:45 CST."""
         return at.astimezone(self.zone).strftime("%-d %b %Y %H:%M:%S %Z")
 
     def clock(self, at: datetime) -> str:
-        return at.astimezone(self.zone).strftime("%H:%M:%S")
+        """The time of day, to the second: 06:12:45 CST."""
+        return at.astimezone(self.zone).strftime("%H:%M:%S %Z")
 
     def field_time(self, at: datetime) -> str:
         """As a `datetime-local` field wants it."""
@@ -114,10 +120,3 @@ def _css_string(text: str) -> str:
 
 def _iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds")
-
-
-def _percent(probability: float | None) -> str:
-    if probability is None:
-        return "–"
-    # 99.7 % must not be read as certain.
-    return "> 99 %" if 0.99 < probability < 1 else f"{probability * 100:.0f} %"

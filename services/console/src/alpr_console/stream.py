@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +21,8 @@ RenderRow = Callable[[Alert], str]
 
 # The alert service sends heartbeat comments well within this.
 _SILENCE_MAX_SECONDS = 45.0
+# A browser that reads slowly holds up its own stream and nobody's memory.
+_AHEAD = 32
 
 
 @dataclass
@@ -39,6 +40,11 @@ class ServerSentEvent:
         return ("\n".join(lines) + "\n\n").encode()
 
 
+_HEARTBEAT = ServerSentEvent("heartbeat", ["{}"])
+Heard = asyncio.Queue[ServerSentEvent | None]
+"""What came from the alert service and was not sent on yet; None is the end."""
+
+
 async def parse_events(lines: AsyncIterator[str]) -> AsyncIterator[ServerSentEvent]:
     """The events of a stream's lines; comments (heartbeats) come as events without data."""
     event = ServerSentEvent()
@@ -52,7 +58,7 @@ async def parse_events(lines: AsyncIterator[str]) -> AsyncIterator[ServerSentEve
         value = value.removeprefix(" ")
         match name:
             case "":
-                yield ServerSentEvent(event="heartbeat")
+                yield _HEARTBEAT
             case "event":
                 event.event = value
             case "data":
@@ -64,58 +70,62 @@ async def parse_events(lines: AsyncIterator[str]) -> AsyncIterator[ServerSentEve
 class Relay:
     """Relays one person's stream.
 
-    Events: `ready` (the alert service listens to us: time to look at the list once), `alert`,
-    `heartbeat`, `trouble` (a problem in words; the stream then ends). `EventSource` sees neither
-    statuses nor bodies of refusals, which is why they travel in the stream.
+    Events: `ready` (the alert service listens to us), `alert`, `heartbeat`, `trouble` (a problem
+    in words; the stream then ends). `EventSource` sees neither statuses nor bodies of refusals,
+    which is why they travel in the stream.
     """
 
-    def __init__(self, upstream: Upstream, render_row: RenderRow, heartbeat_seconds: float):
+    def __init__(self, upstream: Upstream, render_row: RenderRow, heartbeat_seconds: float) -> None:
         self._upstream = upstream
         self._render_row = render_row
         self._heartbeat_seconds = heartbeat_seconds
+        self._readers: set[asyncio.Task[None]] = set()
 
     async def events(self, session: Session, last_event_id: str | None) -> AsyncIterator[bytes]:
+        """The stream's bytes, until either side ends it.
+
+        It also ends when the alert service has not even sent its own heartbeat for a while: a
+        page must not go on saying "live" because this relay lives.
+        """
+        heard: Heard = asyncio.Queue(_AHEAD)
+        # A task of its own: when the browser leaves, the response's scope cancels everything in
+        # it again and again, and the connection to the alert service would not get to close.
+        reader = asyncio.create_task(self._read(session, last_event_id, heard))
+        self._readers.add(reader)
+        reader.add_done_callback(self._readers.discard)
+        silent_seconds = 0.0
+        try:
+            while silent_seconds < _SILENCE_MAX_SECONDS:
+                try:
+                    async with asyncio.timeout(self._heartbeat_seconds):
+                        event = await heard.get()
+                except TimeoutError:
+                    silent_seconds += self._heartbeat_seconds
+                    yield _HEARTBEAT.encode()
+                    continue
+                if event is None:
+                    return
+                silent_seconds = 0.0
+                yield event.encode()
+        finally:
+            reader.cancel()
+
+    async def _read(self, session: Session, last_event_id: str | None, heard: Heard) -> None:
         try:
             async with self._upstream.stream(
                 "alerts", "/v1/alerts/stream", session.access_token, last_event_id
             ) as response:
-                yield ServerSentEvent("ready", ["{}"]).encode()
-                async for event in self._with_heartbeats(response):
-                    yield event.encode()
+                await heard.put(ServerSentEvent("ready", ["{}"]))
+                async for event in parse_events(response.aiter_lines()):
+                    if event.event == "heartbeat":
+                        await heard.put(_HEARTBEAT)
+                    elif event.event == "alert" and (shown := self._shown(event)) is not None:
+                        await heard.put(shown)
         except Refused as error:
-            yield _trouble(error.problem).encode()
+            await heard.put(_trouble(error.problem))
         except httpx.HTTPError as error:
             log.info("stream.broken", error=repr(error))
-
-    async def _with_heartbeats(self, response: httpx.Response) -> AsyncIterator[ServerSentEvent]:
-        """The alert events, and a heartbeat whenever there was none for a while.
-
-        Ends when the alert service has not even sent its own heartbeat: a page must not go on
-        saying "live" because this relay lives.
-        """
-        events = aiter(parse_events(response.aiter_lines()))
-        pending: asyncio.Task[ServerSentEvent | None] | None = None
-        silent_seconds = 0.0
-        try:
-            while silent_seconds < _SILENCE_MAX_SECONDS:
-                pending = pending or asyncio.create_task(_next(events))
-                done, _ = await asyncio.wait({pending}, timeout=self._heartbeat_seconds)
-                if not done:
-                    silent_seconds += self._heartbeat_seconds
-                    yield ServerSentEvent("heartbeat", ["{}"])
-                    continue
-                event, pending, silent_seconds = pending.result(), None, 0.0
-                if event is None:
-                    return
-                if event.event == "heartbeat":
-                    yield ServerSentEvent("heartbeat", ["{}"])
-                elif event.event == "alert" and (shown := self._shown(event)) is not None:
-                    yield shown
-        finally:
-            if pending is not None:
-                pending.cancel()
-                with suppress(asyncio.CancelledError, httpx.HTTPError):
-                    await pending
+        await heard.put(None)
 
     def _shown(self, event: ServerSentEvent) -> ServerSentEvent | None:
         try:
@@ -133,11 +143,6 @@ class Relay:
             "row": self._render_row(alert),
         }
         return ServerSentEvent("alert", [json.dumps(content)], event.last_id)
-
-
-async def _next(events: AsyncIterator[ServerSentEvent]) -> ServerSentEvent | None:
-    """The next event; None at the end (a task cannot carry StopAsyncIteration)."""
-    return await anext(events, None)
 
 
 def _trouble(problem: Problem) -> ServerSentEvent:

@@ -129,7 +129,7 @@ addEventListener("htmx:afterSwap", (event) => {
       detail.scrollTop = 0;
       if (matchMedia("(max-width: 899px)").matches) scrollTo(0, 0);
     } else if (event.detail.xhr.status < 400) {
-      document.getElementById("alert-title").focus({ preventScroll: true });
+      detail.querySelector(".steps > .step-form h3, .ending")?.focus({ preventScroll: true });
       say(detail.querySelector(".stages [aria-current]")?.textContent.trim() ?? "Done");
     }
   }
@@ -160,7 +160,7 @@ addEventListener("pointerdown", (event) => {
 
 // --- The connection ----------------------------------------------------------------------------------
 
-const LIVE_TEXT = { starting: "Connecting", live: "Live", lost: "Not live", stopped: "Stopped" };
+const LIVE_TEXT = { starting: "Connecting", live: "Live", lost: "Not live", refused: "Not live", stopped: "Stopped" };
 
 function showConnection({ state, trouble }) {
   const badge = document.getElementById("live");
@@ -172,6 +172,7 @@ function showConnection({ state, trouble }) {
     connection.hidden = true;
     return;
   }
+  if (state === "refused") connection.hidden = true; // the list says why
   if (state !== "lost") return;
   const first = lostSince === null;
   lostSince ??= new Date();

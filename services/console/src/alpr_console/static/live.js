@@ -55,7 +55,11 @@ export class Live extends EventTarget {
   #lose(trouble) {
     clearTimeout(this.#watchdog);
     this.#source?.close();
-    if (this.#retry !== null) return;
+    if (this.#retry !== null || this.state === "refused") return;
+    if (trouble && trouble.status >= 400 && trouble.status < 500 && trouble.status !== 401) {
+      this.#become("refused", trouble); // asking again would not change that
+      return;
+    }
     const wait = TRY_AGAIN_MS[Math.min(this.#tries, TRY_AGAIN_MS.length - 1)];
     this.#tries += 1;
     this.#retry = setTimeout(() => this.start(), wait);

@@ -1,7 +1,7 @@
 // Pictures of an alert: the frame begins at the vehicle, the plate is outlined, a picture that did
 // not come says so. Positions are set through the DOM: the page allows no inline styles.
 
-const VEHICLE_IN_PLATES = 4.6; // a car is about 1.8 m wide, a plate 0.3 to 0.5 m: with some air
+const VEHICLE_IN_PLATE_HEIGHTS = 12; // a car is about 1.5 m high, a plate 0.11 to 0.15 m
 
 export function showPictures(root) {
   for (const figure of root.querySelectorAll("[data-picture]")) prepare(figure);
@@ -47,7 +47,7 @@ function zoom(figure, image, mode) {
   const { naturalWidth: width, naturalHeight: height } = image;
   let scale = 1, left = 0, top = 0;
   if (mode === "vehicle") {
-    scale = Math.min(4, Math.max(1, width / ((x2 - x1) * VEHICLE_IN_PLATES)));
+    scale = Math.min(4, Math.max(1, height / ((y2 - y1) * VEHICLE_IN_PLATE_HEIGHTS)));
     const shownWidth = width / scale, shownHeight = height / scale;
     // The plate hangs low on a vehicle: most of what matters is above it.
     left = Math.min(width - shownWidth, Math.max(0, (x1 + x2) / 2 - shownWidth / 2));

@@ -1,0 +1,106 @@
+"""Sessions: renewed before they end, locked when nobody is there, ended for good."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from alpr_console.cookies import development_key
+from tests.browser.support.rest_double import Double
+from tests.unit.console.conftest import Page, console
+
+
+@pytest.fixture
+async def short_lived(double: Double, tmp_path: Path) -> AsyncIterator[Page]:
+    """A console over an identity whose tokens are always about to end."""
+    double.issuer = replace(double.issuer, lifetime_seconds=60)
+    async with console(double, tmp_path) as page:
+        await page.sign_in()
+        yield page
+
+
+async def test_the_minutely_call_renews_a_token_before_its_end(
+    short_lived: Page, double: Double
+) -> None:
+    answer = await short_lived.post("/session/active")
+    assert answer.status_code == 204
+    assert double.refreshes == 1
+    assert any("alpr-session=" in c for c in answer.headers.get_list("set-cookie"))
+
+
+async def test_other_requests_leave_a_token_that_still_holds_alone(
+    short_lived: Page, double: Double
+) -> None:
+    assert (await short_lived.get("/board")).status_code == 200
+    assert double.refreshes == 0
+
+
+async def test_requests_at_the_same_moment_spend_one_refresh_token_once(
+    short_lived: Page, double: Double
+) -> None:
+    answers = await asyncio.gather(*(short_lived.client.get("/session") for _ in range(6)))
+    assert [a.status_code for a in answers] == [200] * 6
+    assert double.refreshes == 1
+
+
+async def test_an_ended_session_is_asked_for_again(short_lived: Page, double: Double) -> None:
+    double.refresh_tokens.clear()
+    # What is left of the token still holds: the answer of another replica may be on its way.
+    assert (await short_lived.client.get("/session")).status_code == 200
+    double.issuer = replace(double.issuer, lifetime_seconds=1)
+    await short_lived.sign_in()
+    double.refresh_tokens.clear()
+    await asyncio.sleep(1.1)  # the token's own end is what is waited for
+    answer = await short_lived.client.get("/session")
+    assert answer.status_code == 401
+    assert answer.headers["alpr-sign-in"] == "expired"
+
+
+@pytest.mark.policy("131.7-3c")
+async def test_a_page_that_nobody_touches_is_locked_and_one_in_use_is_not(
+    double: Double, tmp_path: Path
+) -> None:
+    async with console(double, tmp_path, lock_seconds=1) as page:
+        await page.sign_in()
+        assert (await page.client.get("/session")).status_code == 200
+        await asyncio.sleep(1.1)  # the lock's own time is what is waited for
+        answer = await page.client.get("/session")
+        assert answer.status_code == 401
+        assert answer.headers["alpr-sign-in"] == "locked"
+        assert (await page.get("/board")).headers["location"].startswith("/sign-in?why=locked")
+
+
+async def test_the_activity_of_one_session_does_not_unlock_another(page: Page) -> None:
+    await page.sign_in()
+    first = page.client.cookies["alpr-activity"]
+    await page.sign_in("okafor")
+    second = page.client.cookies["alpr-session"]
+    page.client.cookies.clear()
+    page.client.cookies.update({"alpr-session": second, "alpr-activity": first})
+    assert (await page.client.get("/session")).status_code == 401
+
+
+async def test_signing_out_leaves_nothing_and_ends_the_session(page: Page, double: Double) -> None:
+    await page.sign_in()
+    answer = await page.post("/sign-out")
+    assert answer.headers["location"] == "/sign-in?why=signed-out"
+    assert all("Max-Age=0" in c for c in answer.headers.get_list("set-cookie"))
+    assert not double.refresh_tokens
+    assert (await page.get("/board")).status_code == 303
+
+
+async def test_a_token_that_identity_did_not_sign_is_no_session(
+    double: Double, tmp_path: Path
+) -> None:
+    key_file = development_key(tmp_path)
+    async with (
+        console(double, tmp_path, cookie_key_file=key_file) as here,
+        console(Double(), tmp_path, cookie_key_file=key_file) as elsewhere,
+    ):
+        await here.sign_in()
+        elsewhere.client.cookies = here.client.cookies
+        assert (await elsewhere.client.get("/session")).status_code == 401
