@@ -238,41 +238,10 @@ async def test_a_second_consumer_takes_over_partitions_with_their_metadata(serve
         await publisher.stop()
 
 
-async def test_messages_wait_until_the_last_owners_metadata_is_known(
+async def test_checkpoints_hear_of_dead_letters_that_their_handler_never_saw(
     servers: str, topic: Topic, publisher: Publisher
 ) -> None:
-    """A slow answer of the broker must not let a batch be handled without the state."""
-    await send(publisher, topic, "one")
-    order: list[str] = []
-
-    class Noting(Notebook):
-        def assigned(self, metadata: dict[TopicPartition, str]) -> None:
-            order.append("assigned")
-
-    async def handle(batch: list[Decoded[str]]) -> None:
-        order.append("handled")
-
-    loop = loop_over(topic, publisher, servers, handle, checkpoints=Noting())
-    task = asyncio.create_task(loop.run())
-    try:
-        await eventually(lambda: loop._consumer is not None, 30)
-        assert loop._consumer is not None
-        await eventually(lambda: loop._consumer._coordinator is not None, 30)  # type: ignore[union-attr]
-        coordinator = loop._consumer._coordinator
-        real = coordinator.fetch_committed_offsets
-        slow = asyncio.Event()
-
-        async def slowly(partitions: list[TopicPartition]) -> object:
-            # The refresh of positions asks with a set and must stay fast; the listener with a list.
-            if isinstance(partitions, list):
-                await slow.wait()
-            return await real(partitions)
-
-        coordinator.fetch_committed_offsets = slowly
-        await asyncio.sleep(0)
-        asyncio.get_running_loop().call_later(3, slow.set)
-        await eventually(lambda: "handled" in order, 30)
-        assert order[0] == "assigned"
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    notebook = Notebook()
+    await send(publisher, topic, "one", "malformed two")
+    async with running(loop_over(topic, publisher, servers, Handled(), checkpoints=notebook)):
+        await eventually(lambda: notebook.dead == [(TopicPartition(topic.name, 0), 1)], 30)

@@ -59,12 +59,16 @@ class Notebook:
 
     to_commit: dict[TopicPartition, tuple[int, str]] = field(default_factory=dict)
     heard: list[tuple[str, dict[TopicPartition, str]]] = field(default_factory=list)
+    dead: list[tuple[TopicPartition, int]] = field(default_factory=list)
 
     def assigned(self, metadata: dict[TopicPartition, str]) -> None:
         self.heard.append(("assigned", dict(metadata)))
 
     def revoked(self, partitions: set[TopicPartition]) -> None:
         self.heard.append(("revoked", dict.fromkeys(partitions, "")))
+
+    def dead_lettered(self, partition: TopicPartition, offset: int) -> None:
+        self.dead.append((partition, offset))
 
     def offsets(self) -> dict[TopicPartition, tuple[int, str]]:
         return dict(self.to_commit)

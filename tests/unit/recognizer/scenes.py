@@ -17,9 +17,7 @@ from alpr_recognizer.recognition import Recognised, Stages
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 WIDTH, HEIGHT = 1280, 720
 # Small, because the tests decode it often; boxes are cut to it.
-_JPEG: bytes = simplejpeg.encode_jpeg(
-    np.zeros((48, 64, 3), np.uint8), quality=30, colorspace="RGB"
-)
+_JPEG: bytes = simplejpeg.encode_jpeg(np.zeros((48, 64, 3), np.uint8), quality=30, colorspace="RGB")
 
 
 def reading(text: str, confidence: float = 0.9, doubts: dict[int, str] | None = None) -> Reading:

@@ -267,3 +267,12 @@ async def test_a_rebalance_in_mid_pass_is_like_a_death() -> None:
     world.frames[0] = shown
     await Process(world, Fate(), random.Random(2), clock).run()
     assert [r.plate for r in world.reads] == ["AB1234"]
+
+
+async def test_a_dead_letter_moves_the_offset_on_but_not_past_frames_of_its_batch() -> None:
+    world = World({0: drive_by("cam", "AB1234", 0, frames=1, confidence=0.99)})
+    process = Process(world, Fate(), random.Random(1), [0.0])
+    process.passes.dead_lettered(partition_key(0), 1)
+    await recognise_frames([message(world.frames[0][0], 0)], process._line)
+    assert [r.plate for r in world.reads] == ["AB1234"]
+    assert process.passes.offsets()[partition_key(0)][0] == 2

@@ -176,6 +176,10 @@ class Checkpoints(Protocol):
     def revoked(self, partitions: set[TopicPartition]) -> None:
         """Partitions went; forget their state."""
 
+    def dead_lettered(self, partition: TopicPartition, offset: int) -> None:
+        """A message is done with that the handler may never have seen. Earlier ones of its batch
+        may still be unhandled; all are handled when `offsets` is asked."""
+
     def offsets(self) -> Mapping[TopicPartition, tuple[int, str]]:
         """Next offset to read and metadata text (at most 4 kB) per partition, to commit now."""
 
@@ -368,6 +372,9 @@ class ConsumeLoop(Generic[T]):
         await self._retrying(
             lambda: publish_dead_letter(self._publisher, received, self._group, error)
         )
+        if self._checkpoints is not None:
+            partition = TopicPartition(received.topic, received.partition)
+            self._checkpoints.dead_lettered(partition, received.offset)
 
     async def _commit(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> None:
         assert self._consumer is not None

@@ -41,6 +41,7 @@ class PartitionPasses:
         self.refused: dict[int, PictureUnreadable] = {}
         """Frames of the batch in hand that are not pictures, by offset."""
         self.last_arrived_ms = 0
+        self._dead_letter_offset = -1
         snapshot = decode(metadata)
         self._emitted = set(snapshot.emitted)
         for one in reversed(snapshot.passes):
@@ -77,6 +78,10 @@ class PartitionPasses:
         self.refused[offset] = error
         self.next_offset = offset + 1
 
+    def dead_lettered(self, offset: int) -> None:
+        """A message without a frame; earlier ones of its batch may still be on their way here."""
+        self._dead_letter_offset = max(self._dead_letter_offset, offset)
+
     def observe(self, seen: SeenFrame, sightings: Sequence[Sighting]) -> bool:
         """Take a frame in; False for one whose copy was taken in before."""
         self.next_offset = seen.offset + 1
@@ -109,7 +114,9 @@ class PartitionPasses:
         return sum(p.is_open for camera in self._cameras.values() for p in camera.passes)
 
     def checkpoint(self) -> tuple[int, str] | None:
-        """Offset and metadata to commit; None before the first frame."""
+        """Offset and metadata to commit, asked between batches; None before the first message."""
+        if self._dead_letter_offset >= (self.next_offset or 0):
+            self.next_offset = self._dead_letter_offset + 1
         if self.next_offset is None:
             return None
         self.refused = {o: e for o, e in self.refused.items() if o >= self.next_offset}
@@ -156,6 +163,10 @@ class Passes:
     def revoked(self, partitions: set[TopicPartition]) -> None:
         for partition in partitions:
             self._partitions.pop(partition, None)
+
+    def dead_lettered(self, partition: TopicPartition, offset: int) -> None:
+        if partition in self._partitions:
+            self._partitions[partition].dead_lettered(offset)
 
     def offsets(self) -> Mapping[TopicPartition, tuple[int, str]]:
         found = {tp: p.checkpoint() for tp, p in self._partitions.items()}
