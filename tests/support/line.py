@@ -159,7 +159,10 @@ class Line:
         self, alert_id: str, headers: dict[str, str], jurisdiction: str
     ) -> dict[str, Any]:
         """The officer's way: visual check, status confirmed, enforced with an incident number."""
-        seen = {"characters_match": True, "state_matches": True}
+        shown = await self.client.get(self.url("alerts", f"/v1/alerts/{alert_id}"), headers=headers)
+        assert shown.status_code == 200, shown.text
+        positions = [p["position"] for p in shown.json()["differing_positions"]]
+        seen = {"characters_match": True, "state_matches": True, "checked_positions": positions}
         steps: list[tuple[str, dict[str, Any]]] = [
             ("accept", {**seen, "confirmed_jurisdiction": jurisdiction}),
             ("status", {"answer": "confirmed", "source": "leads", "reference": "L-100"}),

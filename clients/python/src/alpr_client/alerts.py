@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, Literal
 from uuid import UUID
 
@@ -89,15 +89,21 @@ class Alerts:
         characters_match: bool,
         state_matches: bool,
         confirmed_jurisdiction: str | None = None,
+        checked_positions: Iterable[int] = (),
         expected_sequence: int | None = None,
     ) -> Alert:
-        """Somebody compared characters *and* state by eye, and they agree (131.6-4a)."""
+        """Somebody compared characters *and* state by eye, and they agree (131.6-4a).
+
+        `confirmed_jurisdiction`: the state that they saw, where the system could not tell.
+        `checked_positions`: for a look-alike, each of the alert's `differing_positions` (from 0).
+        """
         return await self._step(
             alert_id,
             "accept",
             characters_match=characters_match,
             state_matches=state_matches,
             confirmed_jurisdiction=confirmed_jurisdiction,
+            checked_positions=sorted(checked_positions),
             expected_sequence=expected_sequence,
         )
 

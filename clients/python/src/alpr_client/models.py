@@ -78,6 +78,8 @@ class Alert(Answer):
     priority: int | None = None
     kind: str = ""
     jurisdiction: str = "unknown"
+    differing_positions: list[dict[str, Any]] = []
+    """Where a look-alike's read and entry differ: `position`, `read_character`, …"""
     camera_id: str = ""
     captured_at: datetime | None = None
     latitude: float | None = None
