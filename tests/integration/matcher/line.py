@@ -92,13 +92,20 @@ async def publishing(stack: Stack) -> AsyncIterator[Publisher]:
 
 async def publish_reads(publisher: Publisher, reads: Sequence[Read]) -> None:
     """Until all are acknowledged, as a recognizer would: an outage means doing it again."""
-    while True:
-        try:
-            waits = [await publisher.enqueue(READS, r.match_key, r.to_bytes()) for r in reads]
-            await asyncio.gather(*waits)
-            return
-        except Outage:
+    waiting = list(reads)
+    while waiting:
+        outcomes = await asyncio.gather(*(_published(publisher, r) for r in waiting))
+        waiting = [read for read, taken in zip(waiting, outcomes, strict=True) if not taken]
+        if waiting:
             await asyncio.sleep(0.2)
+
+
+async def _published(publisher: Publisher, read: Read) -> bool:
+    try:
+        await publisher.publish(READS, read.match_key, read.to_bytes())
+    except Outage:
+        return False
+    return True
 
 
 async def publish_list(publisher: Publisher, entries: Sequence[HotListEntry]) -> None:

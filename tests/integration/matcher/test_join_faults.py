@@ -1,11 +1,13 @@
 """Whatever happens to workers and the broker, the distinct hits are those of the reference."""
 
 import asyncio
+import itertools
 import os
 import random
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
@@ -28,23 +30,23 @@ from tests.integration.matcher.line import (
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(280)]
 
 LISTED = 3_000
-READS_A_ROUND = 3_000
+PORTION = 50
+PORTIONS_BEFORE, PORTIONS_AFTER = 10, 20
+SESSION_SECONDS = 6  # the least that the broker allows: how soon it notices a dead worker
+QUICK = {"ALPR_MATCHER_WORKER_SESSION_TIMEOUT_SECONDS": str(SESSION_SECONDS)}
 ENTRIES = [entry_of(plate_of(n)) for n in range(LISTED)]
 BY_KEY = {entry.match_key: entry for entry in ENTRIES}
 Fault = Callable[[], Coroutine[None, None, None]]
 
 
-def some_reads(seed: int) -> list[Read]:
-    """Reads of which about a third are listed, a few of them misread into a look-alike."""
+def reads_of(seed: int) -> Iterator[Read]:
+    """Endless reads of which about a third are listed."""
     rng = random.Random(seed)
-    reads = []
-    for n in range(READS_A_ROUND):
-        plate = plate_of(rng.randrange(3 * LISTED))
-        reads.append(read_of(seed * 1_000_000 + n, plate))
-    return reads
+    for n in itertools.count():
+        yield read_of(seed * 1_000_000 + n, plate_of(rng.randrange(3 * LISTED)))
 
 
-def reference(reads: list[Read]) -> set[object]:
+def reference(reads: list[Read]) -> set[UUID]:
     """The ids of the hits that these reads have to give, by the rules alone."""
     now = datetime.now(UTC)
     return {
@@ -68,20 +70,28 @@ def listed(services: Services) -> Services:
 
 
 async def disturbed(services: Services, seed: int, fault: Fault) -> None:
-    """Feed a round of reads in portions, let the fault happen in the middle, compare the hits."""
-    reads = some_reads(seed)
-    expected = reference(reads)
-    numbers = {read.read_id for read in reads}
+    """Let reads come before, during and after the fault, then compare all their hits."""
+    sent: list[Read] = []
+    coming = reads_of(seed)
     async with publishing(services.stack) as publisher, hits_topic(services.stack) as topic:
-        faulty: asyncio.Task[None] | None = None
-        for start in range(0, len(reads), 100):
-            await publish_reads(publisher, reads[start : start + 100])
-            if start == READS_A_ROUND // 3:
-                faulty = asyncio.create_task(fault())
-        assert faulty is not None
-        await faulty
 
-        def of_this_round(seen: Topic) -> set[object]:
+        async def portion() -> None:
+            sent.extend(itertools.islice(coming, PORTION))
+            await publish_reads(publisher, sent[-PORTION:])
+
+        for _ in range(PORTIONS_BEFORE):
+            await portion()
+        happening = asyncio.create_task(fault())
+        while not happening.done():
+            await portion()
+            await asyncio.wait({happening}, timeout=0.1)
+        await happening
+        for _ in range(PORTIONS_AFTER):
+            await portion()
+        expected = reference(sent)
+        numbers = {read.read_id for read in sent}
+
+        def of_this_round(seen: Topic) -> set[UUID]:
             return {h.hit_id for h in seen.hits if h.read.read_id in numbers}
 
         await until(topic.look, lambda t: of_this_round(t) >= expected, seconds=90)
@@ -91,30 +101,34 @@ async def disturbed(services: Services, seed: int, fault: Fault) -> None:
 async def test_a_killed_worker_that_comes_back_neither_loses_nor_invents_a_hit(
     listed: Services,
 ) -> None:
-    worker = listed.start("matcher-worker")
+    worker = listed.start("matcher-worker", environment=QUICK)
 
     async def kill_and_start() -> None:
         await asyncio.to_thread(worker.kill)
         await asyncio.to_thread(worker.start)
 
-    for seed in range(1, 4):
+    for seed in (1, 2):
         await disturbed(listed, seed, kill_and_start)
 
 
 async def test_a_second_worker_that_joins_and_leaves_changes_no_hit(listed: Services) -> None:
-    listed.start("matcher-worker")
+    listed.start("matcher-worker", environment=QUICK)
 
     async def join_and_leave() -> None:
-        second = await asyncio.to_thread(listed.start, "matcher-worker", instance="second")
+        second = await asyncio.to_thread(
+            listed.start, "matcher-worker", instance="second", environment=QUICK
+        )
         await asyncio.to_thread(second.terminate, 30)
 
-    for seed in range(11, 14):
+    for seed in (11, 12):
         await disturbed(listed, seed, join_and_leave)
 
 
 async def test_a_second_worker_takes_over_from_one_that_is_killed(listed: Services) -> None:
-    first = listed.start("matcher-worker")
-    second = await asyncio.to_thread(listed.start, "matcher-worker", instance="second")
+    first = listed.start("matcher-worker", environment=QUICK)
+    second = await asyncio.to_thread(
+        listed.start, "matcher-worker", instance="second", environment=QUICK
+    )
 
     async def kill_the_first() -> None:
         await asyncio.to_thread(first.kill)
@@ -126,14 +140,16 @@ async def test_a_second_worker_takes_over_from_one_that_is_killed(listed: Servic
 async def test_a_paused_worker_whose_partitions_went_to_another_changes_no_hit(
     listed: Services,
 ) -> None:
-    first = listed.start("matcher-worker")
-    second = await asyncio.to_thread(listed.start, "matcher-worker", instance="second")
+    first = listed.start("matcher-worker", environment=QUICK)
+    second = await asyncio.to_thread(
+        listed.start, "matcher-worker", instance="second", environment=QUICK
+    )
 
     async def pause_beyond_the_session() -> None:
         pid = first.pid
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
-        await asyncio.sleep(12)  # longer than the session: the group gives its partitions away
+        await asyncio.sleep(SESSION_SECONDS + 2)  # the group gives its partitions away meanwhile
         os.kill(pid, signal.SIGCONT)
 
     await disturbed(listed, 31, pause_beyond_the_session)
@@ -143,7 +159,7 @@ async def test_a_paused_worker_whose_partitions_went_to_another_changes_no_hit(
 async def test_a_restarted_broker_is_waited_for_and_costs_no_hit(listed: Services) -> None:
     if not listed.stack.is_local:
         pytest.skip(f"needs a broker it may restart; this one is {listed.stack.origin}")
-    worker = listed.start("matcher-worker")
+    worker = listed.start("matcher-worker", environment=QUICK)
 
     async def restart_broker() -> None:
         await asyncio.to_thread(listed.stack.kafka.stop)

@@ -8,7 +8,8 @@ it by its deterministic id.
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any
 
 import structlog
 from prometheus_client import Counter, Gauge
@@ -116,7 +117,16 @@ class OutboxRelay:
             WAITING.set(len(rows))
             if not rows:
                 return False
-            waits = []
+            await self._send([dict(row) for row in rows])
+            await connection.execute(_DROP, [row["outbox_id"] for row in rows])
+            for row in rows:
+                SENT.labels(row["topic"]).inc()
+            return len(rows) == self._batch_size
+
+    async def _send(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Until all are acknowledged; raises `Outage`, with none of them left on its way."""
+        waits: list[Awaitable[None]] = []
+        try:
             for row in rows:
                 headers = [(k, v.encode()) for k, v in json.loads(row["headers"]).items()]
                 waits.append(
@@ -124,8 +134,8 @@ class OutboxRelay:
                         row["topic"], row["key"].encode(), row["value"], headers
                     )
                 )
-            await asyncio.gather(*waits)
-            await connection.execute(_DROP, [row["outbox_id"] for row in rows])
-            for row in rows:
-                SENT.labels(row["topic"]).inc()
-            return len(rows) == self._batch_size
+        finally:
+            outcomes = await asyncio.gather(*waits, return_exceptions=True)
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome

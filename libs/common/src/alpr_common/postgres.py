@@ -4,6 +4,7 @@ asyncpg is imported here and in each service's `store.py` alone.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import importlib.resources
 import re
@@ -32,6 +33,8 @@ _OUTAGES = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,
+    # A connection that the server cut while it was idle in the pool can answer its first use so.
+    asyncpg.InternalClientError,
 )
 
 _AGENCY_SETTING = "alpr.agency_id"
@@ -94,23 +97,50 @@ class Database:
         return True
 
     @asynccontextmanager
-    async def listening(self, channel: str) -> AsyncIterator["asyncio.Queue[str]"]:
-        """Payloads notified on `channel`, on a connection of their own."""
-        queue: asyncio.Queue[str] = asyncio.Queue()
+    async def listening(self, channel: str) -> AsyncIterator["Notifications"]:
+        """Payloads notified on `channel`, on a connection of their own.
+
+        Raises `Outage` when the server cannot be asked, and from `Notifications.get` when the
+        connection is cut later: what is notified from then on is lost, so look and listen anew.
+        """
         try:
             async with self._pool.acquire(timeout=5) as connection:
-
-                def put(_c: object, _pid: int, _channel: str, payload: object) -> None:
-                    queue.put_nowait(str(payload))
-
-                await connection.add_listener(channel, put)
+                notifications = Notifications()
+                connection.add_termination_listener(notifications.cut)
+                await connection.add_listener(channel, notifications.take)
                 try:
-                    yield queue
+                    yield notifications
                 finally:
-                    if not connection.is_closed():
-                        await connection.remove_listener(channel, put)
+                    # The pool takes a dead connection back by itself; asking it then raises, and
+                    # would stand in for what is under way here, a cancellation for one.
+                    with contextlib.suppress(*_OUTAGES):
+                        connection.remove_termination_listener(notifications.cut)
+                        await connection.remove_listener(channel, notifications.take)
         except _OUTAGES as error:
             raise Outage(f"PostgreSQL went away: {error!r}") from error
+
+
+class Notifications(asyncio.Queue[str]):
+    """What `Database.listening` hears: payloads, and `Outage` when its connection is gone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_cut = False
+
+    def get_nowait(self) -> str:
+        """The next payload (`get` ends here too); raises `asyncio.QueueEmpty` or `Outage`."""
+        payload = super().get_nowait()
+        if self._is_cut and self.empty():
+            self.put_nowait(payload)  # the mark of the cut stays last, for whoever asks next
+            raise Outage("PostgreSQL went away: the listening connection was cut")
+        return payload
+
+    def take(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        self.put_nowait(str(payload))
+
+    def cut(self, _connection: object) -> None:
+        self._is_cut = True
+        self.put_nowait("")
 
 
 @dataclass(frozen=True)

@@ -87,13 +87,20 @@ class Join:
 
     async def _publish(self, hits: Sequence[tuple[Hit, Received]]) -> None:
         acknowledged: list[Awaitable[None]] = []
-        for hit, received in hits:
-            acknowledged.append(
-                await self._publisher.enqueue(
-                    HITS, received.key or b"", hit.to_bytes(), context=received.context
+        try:
+            for hit, received in hits:
+                acknowledged.append(
+                    await self._publisher.enqueue(
+                        HITS, received.key or b"", hit.to_bytes(), context=received.context
+                    )
                 )
-            )
-        await asyncio.gather(*acknowledged)
+        finally:
+            # All of them, also when a later one was not taken or an earlier one failed: none is
+            # left on its way when the batch is tried again.
+            outcomes = await asyncio.gather(*acknowledged, return_exceptions=True)
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
 
     async def _set_aside(self, received: Received, error: Exception) -> None:
         self._cap.count(time.monotonic())
