@@ -41,14 +41,14 @@ class SearchRequest(BaseModel):
     lookalike: bool = Field(default=False, description="also plates that look alike (O and 0, …)")
     from_at: Instant | None = Field(default=None, alias="from")
     to_at: Instant | None = Field(default=None, alias="to")
-    camera_ids: list[Annotated[StorableText, Field(max_length=200)]] = Field(
-        default_factory=list, max_length=500
+    camera_ids: list[Annotated[StorableText, Field(max_length=200)]] | None = Field(
+        default=None, max_length=500, description="none named: all of the agency's"
     )
     purpose: Annotated[StorableText, Field(max_length=100)] | None = None
     case_number: Annotated[StorableText, Field(max_length=100)] | None = None
     suspicion: Annotated[StorableText, Field(max_length=2000)] | None = None
     attested: bool | None = None
-    limit: int = _DEFAULT_LIMIT
+    limit: int | None = None
     cursor: Annotated[StorableText, Field(max_length=200)] | None = Field(
         default=None, description="`next_cursor` of the page before; the rest may be left out"
     )
@@ -134,7 +134,9 @@ def _searches(routes: APIRouter, gate: Gate) -> None:
         response: Response,
     ) -> SearchPage:
         response.headers.update(_NOT_KEPT)
-        limit = domain.checked_limit(asked.limit, door.policy)
+        limit = domain.checked_limit(
+            _DEFAULT_LIMIT if asked.limit is None else asked.limit, door.policy
+        )
         now = datetime.now(UTC)
         if asked.cursor is not None:
             position = domain.Position.of(asked.cursor)
@@ -152,7 +154,12 @@ def _searches(routes: APIRouter, gate: Gate) -> None:
 
 def _query(asked: SearchRequest, door: Door) -> domain.Query:
     return domain.checked_query(
-        asked.plate, asked.lookalike, asked.from_at, asked.to_at, asked.camera_ids, door.policy
+        asked.plate,
+        asked.lookalike,
+        asked.from_at,
+        asked.to_at,
+        asked.camera_ids or [],
+        door.policy,
     )
 
 

@@ -44,9 +44,6 @@ def parser() -> argparse.ArgumentParser:
         "--password-stdin", action="store_true", help="read it from standard input instead"
     )
     create.add_argument(
-        "--if-absent", action="store_true", help="leave somebody of that username as they are"
-    )
-    create.add_argument(
         "--if-absent",
         action="store_true",
         help="when the agency has that person already: change nothing and succeed",
