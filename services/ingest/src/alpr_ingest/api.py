@@ -14,7 +14,7 @@ from alpr_common.policy import Policy, Role
 from alpr_common.postgres import Database
 from alpr_common.web import problem
 from alpr_ingest import handlers
-from alpr_ingest.bodies import InFlight, read_body
+from alpr_ingest.bodies import AnswerThenClose, InFlight, read_body
 from alpr_ingest.camera_forms import CameraChangeForm, CameraForm, camera_json
 from alpr_ingest.delivery import Delivery
 from alpr_ingest.domain import DETAILS, Camera, parse_capture, wrong_credential
@@ -127,8 +127,7 @@ async def frame_problem(_request: Request, error: Exception) -> Response:
     if error.status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Camera"
     if isinstance(error, FrameTooLarge):
-        # What is still to come is not read: the connection ends here.
-        response.headers["Connection"] = "close"
+        return AnswerThenClose(response)
     return response
 
 
