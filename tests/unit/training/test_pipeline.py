@@ -14,12 +14,11 @@ pytest.importorskip("PIL", reason="fonts are read with Pillow (requirements/gpu.
 
 import torch
 
-from alpr_training.detector.train import DetectorRun
 from alpr_training.detector.train import train as train_detector
 from alpr_training.export import export_detector, export_reader
+from alpr_training.loop import Plan
 from alpr_training.reader.decoding import JURISDICTION_CODES, read
 from alpr_training.reader.samples import Samples
-from alpr_training.reader.train import ReaderRun
 from alpr_training.reader.train import train as train_reader
 from alpr_training.shipped import ShippedModels
 from alpr_training.synth.lettering import FontsMissing, plate_fonts
@@ -43,10 +42,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pipeline")
     for steps in (2, 3):  # the second call resumes the first
         reader = train_reader(
-            ReaderRun(folder / "reader-run", 3, until=steps, batch=4), Samples(1, None, None), None
+            Plan(folder / "reader-run", 3, until=steps), Samples(1, None, None), None, batch=4
         )
         views = Views(1, None, Press(1), 160)
-        detector = train_detector(DetectorRun(folder / "detector-run", steps, batch=2), views, None)
+        detector = train_detector(Plan(folder / "detector-run", steps), views, None, batch=2)
     export_reader(reader, folder / "models" / "reader", CALIBRATION)
     export_detector(detector, folder / "models" / "detector", score_threshold=0.0)
     return folder

@@ -27,7 +27,11 @@ def main(arguments: list[str] | None = None) -> int:
         "export": _export,
         "evaluate": _evaluate,
     }
-    commands[options.command](options)
+    try:
+        commands[options.command](options)
+    except RuntimeError as problem:
+        print(f"{type(problem).__name__}: {problem}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -74,25 +78,27 @@ def _models(options: argparse.Namespace) -> None:
 
 
 def _reader(options: argparse.Namespace) -> None:
+    from alpr_training.loop import Plan
     from alpr_training.pool import load_pool
     from alpr_training.reader.samples import Samples
     from alpr_training.reader.selflabel import load_self_labels
-    from alpr_training.reader.train import ReaderRun, train
+    from alpr_training.reader.train import PEAK_RATE, train
 
     pool = load_pool(options.data / "pool")
     extra = load_self_labels(options.self_labels)
     samples = Samples(
         options.seed, pool.of_split("train"), options.data / "templates-us", (extra, SELF_SHARE)
     )
-    run = ReaderRun(
-        options.runs / "reader", options.reader_steps, options.until, seed=options.seed,
-        threads=options.threads,
+    plan = Plan(
+        options.runs / "reader", options.reader_steps, options.until, PEAK_RATE,
+        seed=options.seed, threads=options.threads,
     )  # fmt: skip
-    train(run, samples, pool)
+    train(plan, samples, pool)
 
 
 def _detector(options: argparse.Namespace) -> None:
-    from alpr_training.detector.train import DetectorRun, train
+    from alpr_training.detector.train import train
+    from alpr_training.loop import Plan
     from alpr_training.pool import load_pool
     from alpr_training.synth.press import Press
     from alpr_training.synth.scene import Views
@@ -100,11 +106,11 @@ def _detector(options: argparse.Namespace) -> None:
     pool = load_pool(options.data / "pool")
     press = Press(options.seed, options.data / "templates-us")
     views = Views(options.seed, pool.of_split("train"), press, VIEW_SIZE)
-    run = DetectorRun(
+    plan = Plan(
         options.runs / "detector", options.detector_steps, seed=options.seed,
         threads=options.threads,
     )  # fmt: skip
-    train(run, views, pool)
+    train(plan, views, pool)
 
 
 def _self_label(options: argparse.Namespace) -> None:

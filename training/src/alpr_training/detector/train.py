@@ -1,91 +1,42 @@
-"""Training the detector: seeded, resumable, on one CPU thread or a GPU."""
+"""Training the detector: its batches, and what is watched while it learns."""
 
-import json
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import nn
 
-from alpr_training.averaging import Average, learning_rate
 from alpr_training.detector.network import build, detector_loss
 from alpr_training.geometry import letterbox, overlaps
+from alpr_training.loop import Plan, Weights, prepare, run
 from alpr_training.pictures import read_picture
 from alpr_training.pool import Pool, Scene
 from alpr_training.synth.scene import View, Views
 
-
-@dataclass(frozen=True)
-class DetectorRun:
-    """One training run; `folder`/last.pt is its state."""
-
-    folder: Path
-    steps: int
-    batch: int = 16
-    seed: int = 1
-    peak_rate: float = 2e-3
-    decay_share: float = 0.4
-    report_every: int = 100
-    threads: int = 1
-    paces: int = 100
-    """In how many paces the loss hands over from one-to-many to one-to-one."""
+HAND_OVER_PACES = 100
+"""In how many paces the loss hands over from the one-to-many to the one-to-one head."""
+WATCHED_SCENES = 80
 
 
-def train(run: DetectorRun, views: Views, pool: Pool | None) -> Path:
-    """Run to `run.steps` (continuing `folder`/last.pt if it is there); returns that checkpoint."""
-    torch.set_num_threads(run.threads)
-    cv2.setNumThreads(0)
-    torch.manual_seed(run.seed)
-    run.folder.mkdir(parents=True, exist_ok=True)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = build(run.paces).to(device).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters(), run.peak_rate, weight_decay=0.02)
-    average = Average(model)
-    checkpoint = run.folder / "last.pt"
-    start = 0
-    if checkpoint.exists():
-        kept = torch.load(checkpoint, map_location=device, weights_only=True)
-        model.load_state_dict(kept["network"])
-        optimizer.load_state_dict(kept["optimizer"])
-        average.values = kept["average"]
-        start = kept["step"]
+def train(plan: Plan, views: Views, pool: Pool | None, batch: int = 16) -> Path:
+    """Train the detector as planned; returns its checkpoint. `pool` brings the val scenes."""
+    device = prepare(plan)
+    model = build(HAND_OVER_PACES).to(device).to(memory_format=torch.channels_last)
     model.criterion = model.init_criterion()
-    held_out = pool.of_split("val").scenes if pool else ()
-    losses: list[float] = []
-    began = time.monotonic()
-    model.train()
-    for step in range(start, run.steps):
-        rate = learning_rate(run.peak_rate, run.steps, run.decay_share, step)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        _pace(model, run, step)
-        batch = [views.view(step * run.batch + n) for n in range(run.batch)]
-        images, boxes, owners = (t.to(device) for t in collate(batch))
+    scenes = pool.of_split("val").scenes[:WATCHED_SCENES] if pool else ()
+
+    def loss_of_step(step: int) -> torch.Tensor:
+        _pace(model, plan, step)
+        drawn = [views.view(step * batch + n) for n in range(batch)]
+        images, boxes, owners = (tensor.to(device) for tensor in collate(drawn))
         images = images.contiguous(memory_format=torch.channels_last)
-        loss = detector_loss(model, images, boxes, owners)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 10.0)
-        optimizer.step()
-        average.update(model, step)
-        losses.append(float(loss.detach()))
-        if (step + 1) % run.report_every == 0 or step + 1 == run.steps:
-            _save(checkpoint, model, optimizer, average, step + 1)
-            pace = (time.monotonic() - began) / (step + 1 - start)
-            line = {"step": step + 1, "loss": round(sum(losses) / len(losses), 4),
-                    "seconds_per_step": round(pace, 3)}  # fmt: skip
-            if (step + 1) % (4 * run.report_every) == 0 or step + 1 == run.steps:
-                line |= validate(average.values, held_out)
-            print(json.dumps(line), flush=True)
-            losses.clear()
-    return checkpoint
+        return detector_loss(model, images, boxes, owners)
+
+    return run(plan, model, loss_of_step, lambda weights: validate(weights, scenes))
 
 
-def _pace(model: nn.Module, run: DetectorRun, step: int) -> None:
-    due = int(step / max(1, run.steps) * run.paces)
+def _pace(model: nn.Module, plan: Plan, step: int) -> None:
+    due = int(step / max(1, plan.steps) * HAND_OVER_PACES)
     criterion = model.criterion
     while criterion.updates < due:
         criterion.update()
@@ -113,51 +64,34 @@ def collate(views: list[View]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor
     )
 
 
-def _save(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: Average, step: int
-) -> None:
-    state = {
-        "network": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "average": average.values,
-        "step": step,
-    }
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.replace(path)  # a stop in mid-write must not cost the run
-
-
-def validate(
-    weights: dict[str, torch.Tensor], scenes: tuple[Scene, ...], side: int = 640
-) -> dict[str, float]:
-    """On val scenes at `side` px: the share of marked plates found at score 0.3 and IoU 0.5 (all,
-    and those at least 24 px wide), and boxes found beside them per picture."""
+def validate(weights: Weights, scenes: tuple[Scene, ...], side: int = 640) -> dict[str, float]:
+    """On scenes at `side` px, score 0.3: the share of marked plates at least 24 px wide found at
+    IoU 0.5, their mean IoU, and boxes found beside them per picture."""
     if not scenes:
         return {}
     model = build(1)
     model.load_state_dict(weights)
     model.eval()
-    found = total = large_found = large = extra = 0
+    found = total = extra = 0
+    fit: list[float] = []
     with torch.no_grad():
         for scene in scenes:
             image = read_picture(scene.path)
-            scale = side / max(image.shape[:2])
-            padded, _ = letterbox(image, (side, side))
+            padded, scale = letterbox(image, (side, side))
             tensor = torch.from_numpy(padded[None, :, :, ::-1].copy()).permute(0, 3, 1, 2)
             rows = model(tensor.float() / 255)[0][0].numpy()
             boxes = rows[rows[:, 4] > 0.3][:, :4]
             hits = 0
-            for truth in np.array(scene.boxes, np.float32) * scale:
-                hit = bool(len(boxes)) and float(overlaps(truth, boxes).max()) >= 0.5
-                wide = bool(truth[2] - truth[0] >= 24)
-                total += 1
-                found += hit
-                hits += hit
-                large += wide
-                large_found += hit and wide
+            for truth in np.array(scene.boxes, np.float32) * np.float32(scale):
+                best = float(overlaps(truth, boxes).max()) if len(boxes) else 0.0
+                hits += best >= 0.5
+                if truth[2] - truth[0] >= 24:
+                    total += 1
+                    found += best >= 0.5
+                    fit += [best] if best >= 0.5 else []
             extra += max(0, len(boxes) - hits)
     return {
-        "recall": round(found / total, 3),
-        "recall_24px": round(large_found / max(1, large), 3),
+        "recall_24px": round(found / max(1, total), 3),
+        "mean_iou": round(float(np.mean(fit)) if fit else 0.0, 3),
         "extra_per_picture": round(extra / len(scenes), 3),
     }
