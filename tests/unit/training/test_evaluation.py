@@ -8,7 +8,8 @@ from alpr_training.geometry import grow, letterbox, overlaps
 pytest.importorskip("onnxruntime", reason="evaluation runs the exported models with onnxruntime")
 
 from alpr_training.evaluate import edit_distance
-from alpr_training.reader.decoding import CHARSET, read, softmax
+from alpr_training.plate_art.glyphs import CHARSET
+from alpr_training.reader.decoding import read, softmax
 
 
 def test_edits_are_counted_as_levenshtein_does() -> None:
