@@ -1,6 +1,7 @@
 """The recognizer as a process on a real broker: reads, refusals, outages, deaths."""
 
 import asyncio
+import functools
 import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -9,10 +10,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from alpr_common.errors import Outage
 from alpr_common.kafka import Publisher
+from alpr_common.messages.read import Read
 from alpr_common.objects import Pictures
 from alpr_common.plates import match_key
 from alpr_common.topics import FRAMES, READS
+from alpr_local.demo.scenes import DAY, empty_road
 from alpr_local.folders import repository
 from alpr_local.processes import Services
 from tests.integration.recognizer.feed import PLATES, Shot, reads, send, told, traffic
@@ -75,8 +79,6 @@ async def test_each_vehicle_is_one_read_with_its_pictures(
 async def test_frames_that_show_nothing_leave_no_picture_behind(
     services: Services, servers: str, publisher: Publisher
 ) -> None:
-    from alpr_local.demo.scenes import DAY, empty_road
-
     frame = await send(publisher, Shot("cam", datetime.now(UTC), empty_road(DAY, 5)), "empty-")
     await settled(servers)
     assert await reads(servers, "empty-") == []
@@ -129,11 +131,12 @@ async def test_a_read_comes_within_a_second_of_its_passes_end(
     await send(publisher, shots[0], "quick-")
     sent_at = datetime.now(UTC)
     read = await eventually(lambda: _first(servers, "quick-"), 30)
+    assert read is not None
     # A margin for a busy machine; the unit tests hold the second itself.
     assert (read.emitted_at - sent_at).total_seconds() < 3
 
 
-async def _first(servers: str, prefix: str) -> object:
+async def _first(servers: str, prefix: str) -> Read | None:
     found = await reads(servers, prefix)
     return found[0] if found else None
 
@@ -170,7 +173,7 @@ async def test_killed_in_mid_feed_it_loses_nothing_and_makes_nothing_twice(
         if number in kill_at:
             # Some of what was sent is read, the rest is not: that is where it dies.
             before = len(await reads(servers, "killed-"))
-            await eventually(lambda n=before: _more_reads(servers, "killed-", n), 60)
+            await eventually(functools.partial(_more_reads, servers, "killed-", before), 60)
             recognizer.kill()
             recognizer.start()
     await settled(servers)
@@ -245,7 +248,7 @@ async def test_a_restart_of_kafka_in_mid_feed_loses_nothing(
     again = Publisher(servers)
     try:
         for shot in shots[half:]:
-            await eventually(lambda s=shot: _sent(again, s), 60, what="Kafka takes frames again")
+            await eventually(functools.partial(_sent, again, shot), 60, what="Kafka is back")
     finally:
         await again.stop()
     await settled(servers)
@@ -255,8 +258,6 @@ async def test_a_restart_of_kafka_in_mid_feed_loses_nothing(
 
 
 async def _sent(publisher: Publisher, shot: Shot) -> bool:
-    from alpr_common.errors import Outage
-
     try:
         await send(publisher, shot, "restart-")
     except Outage:

@@ -52,6 +52,21 @@ class Fate:
         if self.step in self.outage_at:
             raise Outage("made to be away")
 
+    def next_surely(self) -> None:
+        """A step at which there is no outage to be had."""
+        self.step += 1
+        if self.step in self.kill_at:
+            raise Killed
+
+    def commit(self, world: World, offsets: Mapping[TopicPartition, tuple[int, str]]) -> None:
+        """Killed before, or after, the commit; never in the middle of one partition's."""
+        self.next_surely()
+        for key, (offset, text) in offsets.items():
+            assert offset >= world.committed.get(key, (0, ""))[0], "what is committed stays so"
+            assert len(text) <= 4096
+            world.committed[key] = (offset, text)
+        self.next_surely()
+
 
 def partition_key(partition: int) -> TopicPartition:
     return TopicPartition("alpr.frames.v1", partition)
@@ -99,7 +114,7 @@ class Process:
             self._clock[0] += 0.4 if not batch else 0.01
             self.passes.end_quiet(0.7, self._clock[0], self._highwater)
             await self._until_served(lambda: emit_due(self._line))
-            self._fate.next_commit(self._world, self.passes.offsets())
+            self._fate.commit(self._world, self.passes.offsets())
             waiting = any(self._next[p] < len(f) for p, f in self._world.frames.items())
             done = not waiting and not self.passes.open_passes
             idle_rounds = idle_rounds + 1 if done else 0
@@ -135,29 +150,6 @@ class Process:
 
     def _highwater(self, key: TopicPartition) -> int:
         return len(self._world.frames[key.partition])
-
-
-def _next_commit(
-    self: Fate, world: World, offsets: Mapping[TopicPartition, tuple[int, str]]
-) -> None:
-    """Killed before, or after, the commit; never in the middle of one partition's."""
-    self.next_surely()
-    for key, (offset, text) in offsets.items():
-        assert offset >= world.committed.get(key, (0, ""))[0], "what is committed never goes back"
-        assert len(text) <= 4096
-        world.committed[key] = (offset, text)
-    self.next_surely()
-
-
-def _next_surely(self: Fate) -> None:
-    """A step at which there is no outage to be had."""
-    self.step += 1
-    if self.step in self.kill_at:
-        raise Killed
-
-
-Fate.next_commit = _next_commit  # type: ignore[attr-defined]
-Fate.next_surely = _next_surely  # type: ignore[attr-defined]
 
 
 def street(seed: int) -> dict[int, list[Shown]]:

@@ -62,7 +62,7 @@ class _Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     version: str
-    kind: str
+    kind: str = ""
     sha256: str | dict[str, str]
     """Of the .onnx file, or per file name."""
 
@@ -99,6 +99,8 @@ class ReaderConfig(_Config):
     jurisdictions: tuple[str, ...] = ()
     crop_margin: float = 0.0
     resize: Literal["stretch", "keep_aspect_pad"] = "stretch"
+    is_width_free: bool = False
+    """The width follows the longest crop (EasyOCR's networks)."""
     temperature: float = Field(default=1.0, gt=0)
     jurisdiction_temperature: float = Field(default=1.0, gt=0)
     jurisdiction_threshold: float = Field(default=0.8, ge=0, le=1)
