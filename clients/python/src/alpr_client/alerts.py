@@ -50,18 +50,19 @@ class Alerts:
         path = f"/v1/alerts/{alert_id}/pictures/{which}"
         return (await self._transport.call("alerts", "GET", path)).content
 
-    async def stream(self, *, after: str | None = None) -> AsyncIterator[AlertUpdate]:
+    async def stream(self, *, after: str | int | None = None) -> AsyncIterator[AlertUpdate]:
         """Every change of an alert as it happens, without end.
 
-        `after` is the `stream_id` of the last update that was handled, from an earlier run too:
-        nothing since then is missed. Outages are waited out; raises `RefusedError` alone (signed
-        out, training lapsed).
+        `after` is the `stream_id` of the last update that was handled, from an earlier run too,
+        or a page's `stream_position`: nothing since then is missed. Outages are waited out;
+        raises `RefusedError` alone (signed out, training lapsed).
         """
+        position = None if after is None else str(after)
         pause = 0.5
         while True:
             try:
-                async for update in self._stream_once(after):
-                    after, pause = update.stream_id, 0.5
+                async for update in self._stream_once(position):
+                    position, pause = update.stream_id, 0.5
                     yield update
             except UnavailableError as error:
                 wait = error.retry_after_seconds or pause * (0.5 + random.random())  # noqa: S311

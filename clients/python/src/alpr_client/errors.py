@@ -25,7 +25,7 @@ class RefusedError(ClientError):
         self.clause: str | None = members.get("clause")
         self.code = str(members.get("type", "")).rpartition(":")[2] or f"status-{status}"
         clause = f" ({self.clause})" if self.clause else ""
-        super().__init__(f"{self.title}{clause}: {self.detail}" if self.detail else self.title)
+        super().__init__(f"{self.title}{clause}" + (f": {self.detail}" if self.detail else ""))
 
 
 class UnavailableError(ClientError):

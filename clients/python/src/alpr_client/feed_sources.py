@@ -117,7 +117,7 @@ class Stream:
             except (NothingToFeed, av.error.FFmpegError) as error:
                 # A stream that never came is a wrong address; one that went comes back.
                 if last is None or time.monotonic() - last > self.patience_seconds:
-                    raise NothingToFeed(f"{self.name}: {error}") from error
+                    raise NothingToFeed(_without_password(str(error))) from error
                 time.sleep(1)
 
     def _connected(self) -> Iterator[Shot]:
@@ -191,7 +191,9 @@ def _opened(what: str, **options: Any) -> Any:
     try:
         container = av.open(what, **options)
     except (OSError, ValueError, av.error.FFmpegError) as error:
-        raise NothingToFeed(f"{_without_password(what)} cannot be opened: {error}") from error
+        # Not the error's own text: it repeats the address, with its password.
+        why = getattr(error, "strerror", None) or type(error).__name__
+        raise NothingToFeed(f"{_without_password(what)} cannot be opened: {why}") from error
     if not container.streams.video:
         container.close()
         raise NothingToFeed(f"{_without_password(what)} holds no pictures")

@@ -16,10 +16,14 @@ class Answer(BaseModel):
 
 
 class Page(Answer, Generic[T]):
-    """Part of a list; `next_cursor` fetches the next part, None says that this is the last."""
+    """Part of a list; `next_cursor` fetches the next part, None says that this is the last.
+
+    Of alerts, `stream_position` is where `alerts.stream(after=…)` goes on from this page.
+    """
 
     items: list[T]
     next_cursor: str | None = None
+    stream_position: int | None = None
 
 
 class Person(Answer):

@@ -6,18 +6,18 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from prometheus_client import Counter
 
 from alpr_common.auth import Gate, Principal
 from alpr_common.policy import Policy, Role
 from alpr_common.postgres import Database
-from alpr_common.web import problem
+from alpr_common.web import StorableText, problem
 from alpr_ingest import handlers
 from alpr_ingest.bodies import AnswerThenClose, InFlight, read_body
 from alpr_ingest.camera_forms import CameraChangeForm, CameraForm, camera_json
 from alpr_ingest.delivery import Delivery
-from alpr_ingest.domain import DETAILS, Camera, parse_capture, wrong_credential
+from alpr_ingest.domain import CAMERA_ID, DETAILS, Camera, parse_capture, wrong_credential
 from alpr_ingest.known_cameras import KnownCameras
 from alpr_ingest.pictures import PictureThreads
 from alpr_ingest.refusals import FrameRefused, FrameTooLarge
@@ -44,6 +44,7 @@ def parts(request: Request) -> Parts:
     return found
 
 
+CameraId = Annotated[str, Path(pattern=CAMERA_ID)]
 PartsOf = Annotated[Parts, Depends(parts)]
 
 
@@ -150,7 +151,7 @@ def camera_routes(gate: Gate) -> APIRouter:
     async def list_all(
         of: PartsOf,
         principal: anybody,
-        cursor: str = "",
+        cursor: StorableText = "",
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
     ) -> dict[str, Any]:
         found = await handlers.list_cameras(of.database, principal, cursor, limit + 1)
@@ -161,12 +162,12 @@ def camera_routes(gate: Gate) -> APIRouter:
         }
 
     @router.get("/{camera_id}")
-    async def get(camera_id: str, of: PartsOf, principal: anybody) -> dict[str, Any]:
+    async def get(camera_id: CameraId, of: PartsOf, principal: anybody) -> dict[str, Any]:
         return camera_json(await handlers.get_camera(of.database, principal, camera_id))
 
     @router.put("/{camera_id}")
     async def change(
-        camera_id: str, form: CameraChangeForm, of: PartsOf, principal: keeper
+        camera_id: CameraId, form: CameraChangeForm, of: PartsOf, principal: keeper
     ) -> dict[str, Any]:
         """Change name, position, attestation or masks; what is left out stays as it is."""
         now = of.clock()
@@ -177,7 +178,7 @@ def camera_routes(gate: Gate) -> APIRouter:
         return camera_json(camera)
 
     @router.post("/{camera_id}/credential")
-    async def renew(camera_id: str, of: PartsOf, principal: keeper) -> dict[str, Any]:
+    async def renew(camera_id: CameraId, of: PartsOf, principal: keeper) -> dict[str, Any]:
         """A new credential, shown once; the old one ends within seconds."""
         camera, credential = await handlers.renew_credential(
             of.database, of.known, principal, camera_id, of.clock()
@@ -185,7 +186,7 @@ def camera_routes(gate: Gate) -> APIRouter:
         return {**camera_json(camera), "credential": credential}
 
     @router.post("/{camera_id}/retire")
-    async def retire(camera_id: str, of: PartsOf, principal: keeper) -> dict[str, Any]:
+    async def retire(camera_id: CameraId, of: PartsOf, principal: keeper) -> dict[str, Any]:
         camera = await handlers.retire_camera(
             of.database, of.known, principal, camera_id, of.clock()
         )

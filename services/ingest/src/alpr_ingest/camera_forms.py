@@ -5,11 +5,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from alpr_ingest.domain import Attestation, Camera, CameraKind, Place
+from alpr_common.web import StorableText
+from alpr_ingest.domain import CAMERA_ID, Attestation, Camera, CameraKind, Place
 from alpr_ingest.handlers import CameraDetails
-
-CAMERA_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-"""Part of Kafka keys, file names and object keys, so nothing that means something there."""
 
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 MaskPolygon = Annotated[list[tuple[Fraction, Fraction]], Field(min_length=3, max_length=256)]
@@ -23,9 +21,9 @@ class AttestationForm(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    site_description: str = Field(min_length=3, max_length=500)
+    site_description: StorableText = Field(min_length=3, max_length=500)
     exposed_to_public_view: bool
-    attested_by: str | None = Field(default=None, max_length=200)
+    attested_by: StorableText | None = Field(default=None, max_length=200)
 
 
 class CameraChangeForm(BaseModel):
@@ -33,7 +31,7 @@ class CameraChangeForm(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str | None = Field(default=None, min_length=1, max_length=200)
+    name: StorableText | None = Field(default=None, min_length=1, max_length=200)
     latitude: Latitude | None = None
     longitude: Longitude | None = None
     heading_degrees: Heading | None = None

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import math
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from alpr_ingest.refusals import (
     FrameWithoutTime,
     WrongCredential,
 )
+
+CAMERA_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+"""Part of Kafka keys, file names and object keys, so nothing that means something there."""
 
 Polygon = tuple[tuple[float, float], ...]
 """Corners as fractions (0 to 1) of the picture's width and height, from its top left."""
@@ -91,7 +95,7 @@ def new_credential(camera_id: str) -> tuple[str, bytes]:
 def camera_id_of(credential: str) -> str:
     """The camera that a credential claims to be of; raises `WrongCredential`."""
     camera_id, _, secret = credential.rpartition(".")
-    if not camera_id or not secret:
+    if not secret or not re.fullmatch(CAMERA_ID, camera_id):
         raise wrong_credential()
     return camera_id
 
