@@ -12,17 +12,25 @@ class CommonSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ALPR_", frozen=True, extra="ignore")
 
     kafka_bootstrap_servers: str = "127.0.0.1:9092"
+    """Brokers, as host:port, separated by commas."""
     kafka_replication_factor: int = 1
+    """Of the topics that `python -m alpr_common.topics` creates; 3 in production."""
     object_store_url: str = "file:///var/lib/alpr/objects"
+    """Pictures: file:///folder or s3://bucket/prefix (credentials from the AWS_… variables)."""
     token_public_key_file: Path = Path("/etc/alpr/token-public.pem")
+    """PEM of identity's Ed25519 public key: what every service verifies tokens with."""
     policy_file: Path | None = None
+    """The agency's policy (TOML, see policy.py); None: the defaults."""
     models_folder: Path = Path("models")
+    """The shipped weights, each in a folder with its config and card."""
     log_format: Literal["json", "console"] = "json"
+    """Lines for machines, or for people."""
     log_level: str = "INFO"
     otlp_endpoint: str | None = None
     """OTLP/HTTP collector for traces; None keeps trace context flowing but exports nothing."""
 
     ingest_url: str = "http://127.0.0.1:8001"
+    """Where the others are; the console and clients follow these."""
     matcher_url: str = "http://127.0.0.1:8003"
     alerts_url: str = "http://127.0.0.1:8005"
     access_log_url: str = "http://127.0.0.1:8006"
