@@ -111,7 +111,7 @@ async def test_every_replica_streams_what_any_replica_did(
         assert done.status_code == 200
         assert (await asyncio.wait_for(anext(here), 20)).alert["state"] == "accepted"
     # A reader whose replica is gone goes on at another one where it was.
-    await asyncio.to_thread(second.kill)
+    await asyncio.to_thread(second.terminate)
     resumed = await take(officer, 1, start + 1)
     assert resumed[0].position == start + 2
 
