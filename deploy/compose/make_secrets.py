@@ -38,6 +38,9 @@ def main(folder: Path, services_file: Path = SERVICES_WITH_A_SCHEMA) -> None:
     _password(folder / "postgres" / "superuser.password")
     for service in _with_a_schema(services_file):
         _database_addresses(folder, service)
+    log_key = folder / "access-log" / "log-signing-key.pem"
+    if not log_key.exists():
+        _write(log_key, _private_pem(Ed25519PrivateKey.generate()), _ALPR)
     cookie_key = folder / "console" / "cookie.key"
     if not cookie_key.exists():
         _write(cookie_key, secrets.token_urlsafe(32), _ALPR)
@@ -64,6 +67,8 @@ def _database_addresses(folder: Path, service: str) -> None:
         lines.append(f"ALPR_{service.upper()}_{name}='{url}'\n")
     if service == "identity":
         lines.append("ALPR_IDENTITY_TOKEN_PRIVATE_KEY_FILE='/run/alpr/token-private-key.pem'\n")
+    if service == "access_log":
+        lines.append("ALPR_ACCESS_LOG_LOG_KEY_FILE='/run/alpr/log-signing-key.pem'\n")
     _write(folder / service.replace("_", "-") / "environment", "".join(lines), _ALPR)
 
 
@@ -74,9 +79,12 @@ def _token_keys(folder: Path) -> str:
         key = load_pem_private_key(path.read_bytes(), password=None)
     else:
         key = Ed25519PrivateKey.generate()
-        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        _write(path, private.decode(), _ALPR)
+        _write(path, _private_pem(key), _ALPR)
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def _private_pem(key: Ed25519PrivateKey) -> str:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def _password(path: Path) -> str:

@@ -48,6 +48,14 @@ class SecretFiles:
         self._make_token_keys()
         return self.folder / "token-public-key.pem"
 
+    @property
+    def log_signing_key(self) -> Path:
+        """PEM file (PKCS #8) of the Ed25519 key that access-log signs checkpoints with."""
+        path = self.folder / "log-signing-key.pem"
+        if not path.exists():
+            self._write(path, _private_pem(Ed25519PrivateKey.generate()))
+        return path
+
     def _make_token_keys(self) -> None:
         private, public = (self.folder / f"token-{half}-key.pem" for half in ("private", "public"))
         if public.exists() and private.exists():
@@ -55,7 +63,7 @@ class SecretFiles:
         key = Ed25519PrivateKey.generate()
         private.unlink(missing_ok=True)
         public.unlink(missing_ok=True)
-        self._write(private, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        self._write(private, _private_pem(key))
         self._write(
             public,
             key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
@@ -70,3 +78,7 @@ class SecretFiles:
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123
             file.write(content)
         temporary.replace(path)
+
+
+def _private_pem(key: Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

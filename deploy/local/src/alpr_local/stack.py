@@ -141,6 +141,11 @@ class Stack:
         return self.folder / "spool"
 
     @property
+    def witness_folder(self) -> Path:
+        """Copies of the access log's checkpoints, which the database cannot reach."""
+        return self.folder / "witness"
+
+    @property
     def work_folder(self) -> Path:
         """What processes keep for themselves and can rebuild."""
         return self.folder / "work"
@@ -201,7 +206,10 @@ class Stack:
         delete_topics(self.kafka_bootstrap_servers, _OUR_TOPICS)
         self._provisioning.drop_database()
         self._provisioning.apply()
-        for folder in (self.objects_folder, self.spool_folder, self.work_folder):
+        # The witness too: it would call the log that begins anew a forgery.
+        for folder in (
+            self.objects_folder, self.spool_folder, self.work_folder, self.witness_folder
+        ):  # fmt: skip
             shutil.rmtree(folder, ignore_errors=True)
         self.objects_folder.mkdir(parents=True)
 

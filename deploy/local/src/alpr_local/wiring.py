@@ -23,7 +23,7 @@ PROCESSES = (
     "identity",
     "console",
 )
-_CREDENTIALS = ("_DATABASE_URL", "_PRIVATE_KEY_FILE", "_COOKIE_KEY_FILE")
+_CREDENTIALS = ("_DATABASE_URL", "_PRIVATE_KEY_FILE", "_COOKIE_KEY_FILE", "_LOG_KEY_FILE")
 _WITH_AN_ADDRESS = ("ingest", "matcher", "alerts", "access-log", "identity", "console")
 
 
@@ -59,6 +59,8 @@ def environment(stack: Stack, ports: dict[str, int]) -> dict[str, str]:
         "ALPR_OBJECT_STORE_URL": stack.objects_folder.as_uri(),
         "ALPR_TOKEN_PUBLIC_KEY_FILE": str(stack.secrets.token_public_key),
         "ALPR_IDENTITY_TOKEN_PRIVATE_KEY_FILE": str(stack.secrets.token_private_key),
+        "ALPR_ACCESS_LOG_LOG_KEY_FILE": str(stack.secrets.log_signing_key),
+        "ALPR_ACCESS_LOG_LOG_WITNESS_URL": stack.witness_folder.as_uri(),
         "ALPR_CONSOLE_COOKIE_KEY_FILE": str(stack.secrets.file("console-cookie.key")),
         "ALPR_MODELS_FOLDER": str(repository() / "models"),
         "ALPR_LOG_FORMAT": "json",
@@ -83,9 +85,10 @@ def process_environment(
 ) -> dict[str, str]:
     """What a process of the Procfile is started with: this process's environment, ours over it.
 
-    A service gets no other service's database and only identity gets the key that signs tokens:
-    stored reads have one door, and a process that was never given the credentials cannot go round
-    it. Variables of the system that are set in a developer's shell do not leak in either.
+    A service gets no other service's database, only identity gets the key that signs tokens and
+    only access-log the one that signs its log: stored reads have one door, and a process that was
+    never given the credentials cannot go round it. Variables of the system that are set in a
+    developer's shell do not leak in either.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ALPR_")}
     beside_python = str(Path(sys.executable).parent)

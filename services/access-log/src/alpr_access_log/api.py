@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from prometheus_client import Counter
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 
 from alpr_access_log import attempts, domain, handlers, store
 from alpr_access_log.handlers import Door, PictureKind
@@ -26,6 +27,8 @@ log = structlog.get_logger()
 REFUSED = Counter("alpr_door_refusals_total", "Requests that the door refused", ["code"])
 LOG_READERS = (Role.SUPERVISOR, Role.ADMINISTRATOR, Role.AUDITOR)
 _DEFAULT_LIMIT = 50
+# A body is read before anybody asks who sent it.
+_BODY_MAX_BYTES = 64 * 1024
 # Nothing of what was shown may be kept by a browser or a proxy (131.7-1b).
 _NOT_KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
@@ -80,14 +83,16 @@ class RecordedRoute(APIRoute):
                 return await answer(request)
             except Outage:
                 raise  # nothing was shown, and there may be nothing to record it in
-            except (AlprError, RequestValidationError) as refusal:
+            except (AlprError, RequestValidationError, HTTPException) as refusal:
                 await _record(request, refusal)
                 raise
 
         return recorded
 
 
-async def _record(request: Request, refused: AlprError | RequestValidationError) -> None:
+async def _record(
+    request: Request, refused: AlprError | RequestValidationError | HTTPException
+) -> None:
     refusal = attempts.refusal_of(refused)
     REFUSED.labels(refusal.code).inc()
     try:
@@ -116,7 +121,7 @@ TheDoor = Annotated[Door, Depends(_door)]
 
 def router(gate: Gate) -> APIRouter:
     """All routes of the door."""
-    routes = APIRouter(prefix="/v1")
+    routes = APIRouter(prefix="/v1", max_body_size=_BODY_MAX_BYTES)
     _searches(routes, gate)
     _pictures(routes, gate)
     _records(routes, gate)
@@ -187,8 +192,10 @@ def _pictures(routes: APIRouter, gate: Gate) -> None:
 
 
 def _records(routes: APIRouter, gate: Gate) -> None:
+    recorded = APIRouter(route_class=RecordedRoute)
+
     # The log itself holds no reads, so an auditor needs no training to read it.
-    @routes.get("/searches")
+    @recorded.get("/searches")
     async def records(
         principal: Annotated[Principal, Depends(gate.signed_in(*LOG_READERS))],
         door: TheDoor,
@@ -205,3 +212,5 @@ def _records(routes: APIRouter, gate: Gate) -> None:
         wanted = store.RecordFilter(person_id, action, outcome, from_at, to_at)
         items, following = await handlers.list_records(door, principal, wanted, cursor, limit)
         return RecordPage(items=items, next_cursor=following)
+
+    routes.include_router(recorded)

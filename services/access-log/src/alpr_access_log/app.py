@@ -6,8 +6,13 @@ from datetime import UTC, datetime
 
 from fastapi import FastAPI
 
-from alpr_access_log import api, consumers, domain
+from alpr_access_log import api, consumers, domain, log_api
 from alpr_access_log.handlers import Door
+from alpr_access_log.log_key import LogKey
+from alpr_access_log.log_reading import Log
+from alpr_access_log.log_sequencer import Sequencer, WitnessLoop
+from alpr_access_log.log_trust import Trust
+from alpr_access_log.log_witness import witness_at
 from alpr_access_log.settings import Settings
 from alpr_common.auth import Gate, TokenVerifier
 from alpr_common.kafka import Publisher
@@ -27,6 +32,9 @@ def build(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # First: without its key the log could promise nothing, so nothing starts.
+        log_key = LogKey.from_file(settings.log_key_file, settings.log_name)
+        trust = Trust(log_key, witness_at(settings.log_witness_url))
         await migrate(settings.migration_database_url, "alpr_access_log")
         database = await Database.connect(settings.database_url, settings.database_pool_size)
         publisher = Publisher(common.kafka_bootstrap_servers)
@@ -41,9 +49,15 @@ def build(settings: Settings) -> FastAPI:
         audit = consumers.audit_loop(
             database, publisher, bootstrap_servers=common.kafka_bootstrap_servers
         )
+        sequencer = Sequencer(database, trust)
+        witness = WitnessLoop(
+            database, trust, interval_seconds=settings.log_witness_interval_seconds
+        )
+        app.state.log = Log(database, log_key)
         app.state.door = Door(database, Pictures.at(common.object_store_url), policy)
         try:
-            async with running(reads.run(), audit.run()) as loops:
+            loops_run = (reads.run(), audit.run(), sequencer.run(), witness.run())
+            async with running(*loops_run) as loops:
                 app.state.checks |= {
                     "postgres": database.is_ready,
                     "reads": lambda: reads.is_ready,
@@ -58,4 +72,5 @@ def build(settings: Settings) -> FastAPI:
     app = create_web_app("access-log", "ALPR access log", lifespan=lifespan)
     app.state.gate = gate
     app.include_router(api.router(gate))
+    app.include_router(log_api.router(gate))
     return app

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 
 from alpr_access_log.domain import Refusal
 from alpr_access_log.handlers import Attempt
@@ -17,7 +18,10 @@ _MOST_CHARACTERS = 2000
 
 
 async def attempt_of(request: Request) -> Attempt:
-    """The attempt behind a request to search or to see a picture."""
+    """The attempt behind a request to search, to see a picture, or to look at the records."""
+    if request.method == "GET" and "read_id" not in request.path_params:
+        asked = {name: _text(value) for name, value in request.query_params.items()}
+        return Attempt("access_records.listed", "access-records", query=asked)
     if request.method == "GET":
         read_id = _text(request.path_params.get("read_id"))
         kind = _text(request.path_params.get("kind"))
@@ -39,8 +43,8 @@ async def attempt_of(request: Request) -> Attempt:
 async def _body(request: Request) -> dict[str, Any]:
     try:
         said = await request.json()
-    except (ValueError, RecursionError):
-        return {}
+    except (ValueError, RecursionError, HTTPException):
+        return {}  # not JSON, nested without end, or larger than a request may be
     return said if isinstance(said, dict) else {}
 
 
@@ -52,9 +56,11 @@ def _text(value: Any) -> str | None:
     return text.encode("utf-8", "replace").decode()
 
 
-def refusal_of(error: AlprError | RequestValidationError) -> Refusal:
+def refusal_of(error: AlprError | RequestValidationError | HTTPException) -> Refusal:
     """The refusal as the record keeps it."""
     if isinstance(error, AlprError):
         return Refusal(error.code, error.clause, _text(error.detail) or "")
+    if isinstance(error, HTTPException):
+        return Refusal("request-malformed", None, _text(error.detail) or "")
     faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
     return Refusal("request-malformed", None, _text(faults) or str(HTTPStatus.BAD_REQUEST))

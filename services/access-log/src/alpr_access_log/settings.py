@@ -1,5 +1,7 @@
 """Settings of access-log, from the environment (prefix `ALPR_ACCESS_LOG_`)."""
 
+from pathlib import Path
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -12,4 +14,11 @@ class Settings(ListenSettings, DatabaseSettings):
     port: int = 8006
     batch_size: int = Field(default=500, ge=1)
     """Reads that are stored with one COPY."""
+    log_key_file: Path = Path("/etc/alpr/access-log-signing-key.pem")
+    """PEM of the Ed25519 key that signs the log's checkpoints; never in PostgreSQL."""
+    log_name: str = Field(default="alpr.example/access-log", pattern=r"^[^\s+]+$")
+    """Name of the logs, with the agency behind it each one's origin: a host and path of yours."""
+    log_witness_url: str = "file:///var/lib/alpr/witness"
+    """Where copies of checkpoints go: file:// or http(s)://, out of reach of the database."""
+    log_witness_interval_seconds: float = Field(default=60, gt=0)
     common: CommonSettings = Field(default_factory=CommonSettings)

@@ -15,6 +15,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from alpr_access_log import log_leaves, log_store
 from alpr_access_log.domain import AccessRecord, Position, Query
 from alpr_access_log.refusals import RecordNotWritten
 from alpr_common.messages.audit import AuditRecord
@@ -171,6 +172,9 @@ async def store_reads(connection: Connection, reads: Sequence[tuple[Read, bytes]
 
 async def append_audits(connection: Connection, records: Sequence[AuditRecord]) -> None:
     """Append what other services report of one agency; those already known change nothing."""
+    once = list({record.audit_id: record for record in records}.values())
+    leaves = [log_leaves.access_leaf(log_leaves.record_of(record)) for record in once]
+    new = await log_store.append_leaves(connection, once[0].agency_id, leaves)
     await connection.executemany(
         _APPEND_AUDIT,
         [
@@ -179,13 +183,17 @@ async def append_audits(connection: Connection, records: Sequence[AuditRecord]) 
                 r.role, r.session_id, r.address, r.action, r.subject, r.purpose, r.case_number,
                 r.outcome, json.dumps(r.details),
             )
-            for r in records
+            for r in once
+            if r.audit_id in new
         ],
     )  # fmt: skip
 
 
 async def append(connection: Connection, record: AccessRecord) -> None:
-    """Append one record; its id must be new."""
+    """Append one record, and its leaf to the agency's log; its id must be new."""
+    await log_store.append_leaves(
+        connection, record.who.agency_id, [log_leaves.access_leaf(record)]
+    )
     who, refusal = record.who, record.refusal
     await connection.execute(
         _APPEND, record.record_id, who.agency_id, record.access_id, record.occurred_at,

@@ -1,0 +1,170 @@
+"""Gives committed leaves their place in the tree and signs what results, once a moment.
+
+Any number of replicas run it: an agency's tree is extended under its advisory lock, indexes,
+hashes and checkpoint are one transaction, and so a crash leaves all of it or nothing.
+
+It looks for work instead of being notified: PostgreSQL takes a lock around every commit that
+notifies, so that searches could no longer share a flush to disk (docs/decisions/0006).
+"""
+
+import asyncio
+from datetime import UTC, datetime
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+from alpr_access_log import log_store
+from alpr_access_log.log_store import StoredCheckpoint
+from alpr_access_log.log_tree import Edge, Node
+from alpr_access_log.log_trust import LogRewritten, Trust
+from alpr_common.errors import Outage
+from alpr_common.postgres import Database
+from alpr_translog.checkpoint import Checkpoint
+
+log = structlog.get_logger()
+
+SEQUENCED = Counter("alpr_log_entries_total", "Entries that got their place in a tree")
+SIZE = Gauge("alpr_log_size", "Entries that this replica's newest checkpoint covers", ["agency"])
+COVER_SECONDS = Histogram(
+    "alpr_log_cover_seconds", "From an entry's appending to a checkpoint over it",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 3600),
+)  # fmt: skip
+COPIED_AT = Gauge("alpr_log_witness_copied_timestamp_seconds", "When the witness had every copy")
+NOT_COPIED = Counter("alpr_log_witness_failures_total", "Copies that the witness did not take")
+
+POLL_SECONDS = 0.2
+_AFTER_OUTAGE_SECONDS = 1.0
+_BATCH_SIZE = 4096
+
+
+class Sequencer:
+    """Extends and signs the trees of all agencies."""
+
+    def __init__(
+        self, database: Database, trust: Trust, *, poll_seconds: float = POLL_SECONDS,
+        batch_size: int = _BATCH_SIZE,
+    ) -> None:  # fmt: skip
+        self._database, self.trust = database, trust
+        self._poll_seconds, self._batch_size = poll_seconds, batch_size
+        self._not_before: dict[str, float] = {}
+
+    async def run(self) -> None:
+        """Sequence until cancelled; outages are waited out."""
+        while True:
+            try:
+                while await self.extend_all():
+                    pass
+                await asyncio.sleep(self._poll_seconds)
+            except Outage as error:
+                log.warning("log.outage", error=str(error))
+                await asyncio.sleep(_AFTER_OUTAGE_SECONDS)
+
+    async def extend_all(self) -> bool:
+        """Extend every agency's tree by a batch at most; whether more is waiting.
+
+        Raises `Outage` when the database is away.
+        """
+        async with self._database.transaction() as connection:
+            waiting = await log_store.pending_agencies(connection)
+        more = False
+        now = asyncio.get_running_loop().time()
+        for agency_id in waiting:
+            if agency_id in self.trust.alarms or now < self._not_before.get(agency_id, 0):
+                continue
+            try:
+                more |= await self.extend(agency_id) == self._batch_size
+            except LogRewritten as error:
+                self.trust.alarm(agency_id, error)
+            except Outage as error:  # one agency's trouble is not the others'
+                self._not_before[agency_id] = now + _AFTER_OUTAGE_SECONDS
+                log.warning("log.not_extended", agency_id=agency_id, error=str(error))
+        return more
+
+    async def extend(self, agency_id: str) -> int:
+        """Extend one tree by at most a batch; how many entries it got. Zero when another replica
+        is at it. Raises `LogRewritten` or an `Outage`; then the tree is as it was."""
+        await self.trust.of(agency_id)  # the first time it asks the witness: not under the lock
+        async with log_store.extending(self._database, agency_id) as connection:
+            if not await log_store.try_lock(connection, agency_id):
+                return 0
+            edge = await self.trust.checked_edge(connection, agency_id)
+            taken = await log_store.sequence(connection, agency_id, self._batch_size)
+            if not taken:
+                return 0
+            nodes: list[Node] = []
+            for one in taken:
+                if one.index != edge.size:
+                    raise LogRewritten(f"Entry {one.index} came where {edge.size} is next.")
+                nodes += edge.append(one.leaf_hash)
+            await log_store.add_nodes(connection, agency_id, nodes)
+            checkpoint, stored = self._signed(agency_id, edge)
+            await log_store.add_checkpoint(connection, agency_id, stored)
+        # Only now is it in the world; had the commit failed, nobody would have seen it.
+        self.trust.remember(agency_id, checkpoint)
+        now = datetime.now(UTC)
+        for one in taken:
+            COVER_SECONDS.observe(max(0.0, (now - one.appended_at).total_seconds()))
+        SEQUENCED.inc(len(taken))
+        SIZE.labels(agency_id).set(checkpoint.size)
+        return len(taken)
+
+    def _signed(self, agency_id: str, edge: Edge) -> tuple[Checkpoint, StoredCheckpoint]:
+        signer = self.trust.key.signer(agency_id)
+        checkpoint = Checkpoint(signer.name, edge.size, edge.root())
+        return checkpoint, StoredCheckpoint(
+            checkpoint.size, checkpoint.root, checkpoint.sign(signer)
+        )
+
+
+class WitnessLoop:
+    """Checks each log against what is trusted and copies its newest checkpoint to the witness."""
+
+    def __init__(
+        self, database: Database, trust: Trust, *, interval_seconds: float, retry_seconds: float = 5
+    ) -> None:
+        self._database, self._trust = database, trust
+        self._interval_seconds, self._retry_seconds = interval_seconds, retry_seconds
+        self._copied: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Copy until cancelled. What fails is tried again sooner."""
+        while True:
+            complete = False
+            try:
+                complete = await self.copy_all()
+            except Outage as error:
+                log.warning("witness.outage", error=str(error))
+            await asyncio.sleep(self._interval_seconds if complete else self._retry_seconds)
+
+    async def copy_all(self) -> bool:
+        """Copy what is new; whether the witness has the newest checkpoint of every sound log.
+
+        Raises `Outage` when the database is away.
+        """
+        async with self._database.transaction() as connection:
+            agencies = await log_store.agencies(connection)
+        complete = True
+        for agency_id in agencies:
+            if agency_id in self._trust.alarms:
+                continue
+            try:
+                await self._copy(agency_id)
+            except LogRewritten as error:
+                self._trust.alarm(agency_id, error)
+            except Outage as error:
+                complete = False
+                NOT_COPIED.inc()
+                log.warning("witness.not_copied", agency_id=agency_id, error=str(error))
+        if complete:
+            COPIED_AT.set_to_current_time()
+        return complete
+
+    async def _copy(self, agency_id: str) -> None:
+        await self._trust.of(agency_id)
+        async with log_store.extending(self._database, agency_id) as connection:
+            await log_store.lock(connection, agency_id)
+            edge = await self._trust.checked_edge(connection, agency_id)
+        if edge.size and edge.size != self._copied.get(agency_id):
+            name = self._trust.key.verifier(agency_id).name
+            await self._trust.keep(agency_id, Checkpoint(name, edge.size, edge.root()))
+            self._copied[agency_id] = edge.size
