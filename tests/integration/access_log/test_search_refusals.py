@@ -1,5 +1,6 @@
 """Each refusal cites its clause, shows nothing, and stands in the access records."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -128,6 +129,27 @@ async def test_a_malformed_request_is_recorded_too(door: DoorUnderTest, body: by
     assert (record["outcome"], record["refusal_code"]) == ("refused", "request-malformed")
 
 
+async def test_a_body_that_is_too_large_is_not_even_read(door: DoorUnderTest) -> None:
+    headers = door.token(person="verbose") | {"Content-Type": "application/json"}
+    answer = await door.client.post("/v1/searches", content=b" " * 100_000, headers=headers)
+    assert answer.status_code == 413
+
+
+async def test_a_body_that_grows_too_large_on_the_way_is_refused_and_recorded(
+    door: DoorUnderTest,
+) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b" " * 1000
+
+    headers = door.token(person="endless") | {"Content-Type": "application/json"}
+    answer = await door.client.post("/v1/searches", content=endless(), headers=headers)
+    assert answer.status_code == 413
+    assert answer.headers["content-type"] == "application/problem+json"
+    (record,) = await door.records(person_id="endless")
+    assert record["outcome"] == "refused"
+
+
 @pytest.mark.policy("131.6-3b")
 async def test_the_suspicion_of_ones_last_search_cannot_be_used_again(door: DoorUnderTest) -> None:
     headers = door.token(person="copyist")
@@ -163,8 +185,11 @@ async def test_supervisors_administrators_and_auditors_see_the_records_of_their_
 
 @pytest.mark.parametrize("role", [Role.OFFICER, Role.CSO, Role.DISPATCHER, Role.SERVICE])
 async def test_others_do_not_see_the_records(door: DoorUnderTest, role: Role) -> None:
-    answer = await door.client.get("/v1/searches", headers=door.token(role=role))
+    headers = door.token(person=f"curious-{role}", role=role)
+    answer = await door.client.get("/v1/searches?person_id=somebody", headers=headers)
     assert answer.status_code == 403
+    (record,) = await door.records(person_id=f"curious-{role}")
+    assert (record["action"], record["outcome"]) == ("access_records.listed", "refused")
 
 
 async def test_the_records_are_paged_newest_first(door: DoorUnderTest) -> None:

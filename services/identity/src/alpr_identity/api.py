@@ -37,6 +37,8 @@ from alpr_identity.bodies import (
 )
 from alpr_identity.sessions import Identity
 
+# A body is read before anybody asks who sent it.
+_BODY_MAX_BYTES = 64 * 1024
 _NOT_KEPT = {"Cache-Control": "no-store"}
 
 
@@ -50,7 +52,7 @@ TheIdentity = Annotated[Identity, Depends(_identity)]
 
 def router(gate: Gate, public_key: Ed25519PublicKey) -> APIRouter:
     """All routes of identity."""
-    routes = APIRouter(prefix="/v1")
+    routes = APIRouter(prefix="/v1", max_body_size=_BODY_MAX_BYTES)
     _keys(routes, public_key)
     _sessions(routes, gate)
     _oneself(routes, gate)
