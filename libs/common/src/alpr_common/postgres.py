@@ -28,11 +28,16 @@ _OUTAGES = (
     OSError,
     asyncio.TimeoutError,
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,
+    # What the server says when the fault is its own and the same statement may pass later: no
+    # room or connections left (53), stopped or interrupted (57), input and output errors (58),
+    # a deadlock or serialization failure (40), a standby that took over and only reads yet. A
+    # consumer must not take these for a message that can never be handled.
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.ReadOnlySQLTransactionError,
     # A connection that the server cut while it was idle in the pool can answer its first use so.
     asyncpg.InternalClientError,
 )
