@@ -61,7 +61,7 @@ function afterRows() {
     row.classList.toggle("chosen", row.dataset.alert === chosen);
     row.querySelector("a").toggleAttribute("aria-current", row.dataset.alert === chosen);
   }
-  const waiting = list()?.querySelectorAll('[data-state="new"]').length ?? 0;
+  const waiting = list()?.querySelectorAll('li[data-state="new"]').length ?? 0;
   document.title = waiting && showsOpen ? `(${waiting}) ${baseTitle}` : baseTitle;
 }
 
