@@ -1,5 +1,6 @@
 """The door's HTTP. Every refusal behind a valid sign-in is recorded before it is told."""
 
+import contextlib
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -81,8 +82,11 @@ class RecordedRoute(APIRoute):
         async def recorded(request: Request) -> Response:
             try:
                 return await answer(request)
-            except Outage:
-                raise  # nothing was shown, and there may be nothing to record it in
+            except Outage as outage:
+                # Nothing was shown. Recorded if there is something left to record it in.
+                with contextlib.suppress(Outage):
+                    await _record(request, outage)
+                raise
             except (AlprError, RequestValidationError, HTTPException) as refusal:
                 await _record(request, refusal)
                 raise
@@ -106,7 +110,7 @@ async def _record(
         principal,
         await attempts.attempt_of(request),
         refusal,
-        "failed" if isinstance(refused, NotFound) else "refused",
+        "failed" if isinstance(refused, NotFound | Outage) else "refused",
         datetime.now(UTC),
     )
 
