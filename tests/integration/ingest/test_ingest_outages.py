@@ -13,6 +13,7 @@ import pytest
 import simplejpeg
 
 from alpr_ingest import spool_files
+from alpr_local.pidfile import PidFile
 from alpr_local.stack import Stack
 from tests.integration.ingest.ingest_under_test import (
     CameraUnderTest,
@@ -69,6 +70,26 @@ async def test_kafka_killed_and_restarted_mid_feed_loses_nothing(
         await asyncio.to_thread(local_stack.kafka.kill)
         await more_acknowledged(cameras[0], 60)
         await asyncio.to_thread(local_stack.kafka.start)
+        await more_acknowledged(cameras[0], 20)
+    assert all(camera.spooled for camera in cameras)
+    await all_on_kafka_in_order(ingest, *cameras)
+
+
+async def test_a_kafka_that_hangs_loses_nothing_and_holds_cameras_up_only_once(
+    ingest: IngestUnderTest, local_stack: Stack
+) -> None:
+    cameras = [await ingest.camera(f"hung-{n}") for n in range(3)]
+    broker = PidFile(local_stack.folder / "run" / "kafka.pid").running()
+    assert broker is not None
+    async with sending(*cameras):
+        await more_acknowledged(cameras[0], 10)
+        broker.suspend()
+        try:
+            await more_acknowledged(cameras[0], 60)  # they go to the spool
+            # Longer than aiokafka waits for an answer, so that it sends again of itself.
+            await asyncio.sleep(12)
+        finally:
+            broker.resume()
         await more_acknowledged(cameras[0], 20)
     assert all(camera.spooled for camera in cameras)
     await all_on_kafka_in_order(ingest, *cameras)
