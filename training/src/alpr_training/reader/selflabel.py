@@ -6,6 +6,7 @@ no drawing has.
 """
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -21,15 +22,16 @@ from alpr_training.reader.network import ReaderNetwork
 from alpr_training.reader.samples import SIZE, to_input
 from alpr_training.synth.camera import fit
 
-_CUTS = ((0.0, 0.0), (0.04, 0.04), (0.09, 0.06), (0.03, 0.1), (0.07, 0.0))
+_CUTS = ((0.0, 0.0), (0.07, 0.04), (0.03, 0.1))
 """Room left around the plate, as fractions of its width and height."""
-NARROWEST_PX = 44
-LEAST_PROBABILITY = 0.8
-LEAST_AGREEING = 4
+NARROWEST_PX = 56
+LEAST_PROBABILITY = 0.7
+LEAST_AGREEING = 3
 
 
 def self_label(weights: dict[str, torch.Tensor], pool: Pool, folder: Path) -> Path:
     """Write sure plates as pictures with `labels.json` into `folder`; returns that file."""
+    torch.set_num_threads(1)
     network = ReaderNetwork()
     network.load_state_dict(weights)
     network.eval()
@@ -52,10 +54,25 @@ def load_self_labels(folder: Path) -> tuple[Crop, ...]:
     listing = folder / "labels.json"
     if not listing.exists():
         return ()
-    return tuple(
-        Crop(folder / row["file"], f"self-{row['source']}", "train", row["text"], None)
-        for row in json.loads(listing.read_text(encoding="utf-8"))
-    )
+    crops: list[Crop] = []
+    for row in json.loads(listing.read_text(encoding="utf-8")):
+        text = settled_text(row["text"], brazilian="-br-" in row["source"])
+        if text:
+            crops.append(Crop(folder / row["file"], f"self-{row['source']}", "train", text, None))
+    return tuple(crops)
+
+
+def settled_text(text: str, *, brazilian: bool) -> str:
+    """The text where O and 0 cannot have been confused, else "".
+
+    The reader first learns O as 0 from the US labels; it must not teach itself that elsewhere.
+    Brazil's serials say which is which; elsewhere a 0 before a letter is not believed.
+    """
+    if brazilian:
+        if not re.fullmatch(r"[A-Z0]{3}[0-9O]{4}", text):
+            return ""
+        return text[:3].replace("0", "O") + text[3:].replace("O", "0")
+    return "" if re.search(r"0[A-Z]", text) else text
 
 
 def _untexted(pool: Pool) -> list[tuple[Picture, str]]:
