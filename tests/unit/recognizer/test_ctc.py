@@ -103,3 +103,15 @@ def test_separators_of_another_charset_vanish_and_its_letters_are_put_in_order()
     for t, column in enumerate([2, 0, 3, 1, 5, 0, 6]):  # a b - 1 2
         logits[t, column] = 9.0
     assert read_ctc(logits, 1.0, charset).text == "AB12"
+
+
+def test_leaving_out_sure_blanks_changes_nothing_that_counts() -> None:
+    short = logits_of("-A-A-B-0-2-", 14.0)
+    rng = np.random.default_rng(1)
+    short += rng.normal(0, 1, short.shape)
+    blank = logits_of("-" * 30, 14.0)
+    long = np.concatenate([blank, short[:6], blank, short[6:], blank])
+    a, b = read_ctc(short, 1.0, CHARSET), read_ctc(long, 1.0, CHARSET)
+    assert a.text == b.text == "AAB02"
+    assert a.confidence == pytest.approx(b.confidence, rel=1e-2)
+    assert a.probabilities == pytest.approx(b.probabilities, abs=1e-2)

@@ -12,6 +12,7 @@ from alpr_recognizer.domain import CHARSET, Floats, Reading
 _BEAMS = 8
 _LEAST_STEP_PROBABILITY = 1e-3
 _BLANK = 0
+_SURE_BLANK = 0.9999
 
 
 def log_softmax(logits: Floats) -> Floats:
@@ -27,7 +28,7 @@ def read_ctc(logits: Floats, temperature: float, charset: str) -> Reading:
     text, as they do from every normalized plate.
     """
     steps = np.exp(log_softmax(logits.astype(np.float64) / temperature))
-    steps = _folded(steps, charset)
+    steps = _without_sure_blanks(_folded(steps, charset))
     texts = beam_search(steps)
     best, probability = texts[0]
     if not best:
@@ -51,6 +52,17 @@ def _folded(steps: Floats, charset: str) -> Floats:
         target = CHARSET.find(character.upper())
         out[:, target + 1 if target >= 0 else _BLANK] += steps[:, column]
     return out
+
+
+def _without_sure_blanks(steps: Floats) -> Floats:
+    """Of each run of steps that are surely blank the last alone: it separates as well as all do.
+
+    What it leaves out is below a hundredth of a percent a step; what it saves is most of the time.
+    """
+    sure = steps[:, _BLANK] >= _SURE_BLANK
+    followed_by_sure = np.append(sure[1:], False)
+    kept: Floats = steps[~(sure & followed_by_sure)]
+    return kept
 
 
 def beam_search(steps: Floats) -> list[tuple[str, float]]:

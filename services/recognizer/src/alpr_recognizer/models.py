@@ -64,7 +64,7 @@ class _Config(BaseModel):
     version: str
     kind: str = ""
     sha256: str | dict[str, str]
-    """Of the .onnx file, or per file name."""
+    """Of the .onnx file, or per file, by its path in the folder."""
 
 
 class DetectorConfig(_Config):
@@ -129,19 +129,20 @@ def load_config(folder: Path, kind: type[C], *needed: str) -> C:
     except (ValidationError, ValueError, OSError) as error:
         raise WeightsRefused(f"{path} cannot be used: {error}") from error
     for name in needed:
-        _check(folder / name, config)
+        _check(folder, name, config)
     return config
 
 
-def _check(path: Path, config: _Config) -> None:
+def _check(folder: Path, name: str, config: _Config) -> None:
+    path = folder / name
     if isinstance(config.sha256, str):
         expected = config.sha256 if path.suffix == ".onnx" else None
     else:
-        expected = config.sha256.get(path.name)
+        expected = config.sha256.get(name)
     if not path.is_file():
         raise WeightsRefused(f"{path} is missing.")
     if expected is None:
-        raise WeightsRefused(f"{path.parent / 'config.json'} states no sha256 of {path.name}.")
+        raise WeightsRefused(f"{folder / 'config.json'} states no sha256 of {name}.")
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != expected:
         raise WeightsRefused(

@@ -89,7 +89,8 @@ def letterbox(image: Image, size: tuple[int, int]) -> tuple[Image, float, int, i
     inner = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     resized = image
     if inner != (image.shape[1], image.shape[0]):
-        resized = cv2.resize(image, inner, interpolation=cv2.INTER_LINEAR)
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        resized = cv2.resize(image, inner, interpolation=method)
     canvas = np.full((height, width, 3), 114, np.uint8)
     left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
     canvas[top : top + inner[1], left : left + inner[0]] = resized
