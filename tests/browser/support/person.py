@@ -9,7 +9,11 @@ from typing import Any
 from playwright.async_api import Browser, Locator, Page, expect
 
 # A refusal is an answer with a status of its own, which Chromium also logs as an error.
-_EXPECTED = ("Failed to load resource", "Response Status Error Code", "The AudioContext was not allowed to start")
+_EXPECTED = (
+    "Failed to load resource",
+    "Response Status Error Code",
+    "The AudioContext was not allowed to start",
+)
 
 
 class Person:
