@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import csv
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -164,9 +165,13 @@ async def test_the_search_finds_a_read_only_with_a_purpose(
     assert refused.status_code in (400, 403, 422), refused.text
     assert refused.json()["clause"] == "131.7-3a"
 
-    async def found() -> bool:
+    async def found(tries: Iterator[int] = count(1)) -> bool:
+        # Each search says its own suspicion: a copy of the last one is refused.
+        suspicion = f"{question['suspicion']} Asked for the {next(tries)}. time."
         answer = await line.client.post(
-            url, headers=officer, json={**question, "purpose": "criminal_investigation"}
+            url,
+            headers=officer,
+            json={**question, "suspicion": suspicion, "purpose": "criminal_investigation"},
         )
         assert answer.status_code == 200, answer.text
         return any(item["read_id"] == str(read.read_id) for item in answer.json()["items"])
