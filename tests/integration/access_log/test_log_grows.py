@@ -15,7 +15,7 @@ from alpr_common.messages.audit import AuditRecord
 from alpr_local.stack import Stack
 from alpr_translog.checkpoint import Checkpoint
 from alpr_translog.tiles import Tile
-from tests.integration.access_log.verifiable_log import (
+from tests.support.verifiable_log import (
     KEY,
     LogUnderTest,
     as_superuser,
@@ -133,10 +133,14 @@ async def waiting_pid(stack: Stack, statement: str) -> int | None:
 async def test_a_transaction_that_is_rolled_back_leaves_no_gap(log: LogUnderTest) -> None:
     await log.append()
     twice = make_record(log.agency_id)
-    with pytest.raises(Outage):
+
+    async def append_twice() -> None:
         async with store.recording(log.database, log.agency_id) as connection:
             await store.append(connection, twice)
             await store.append(connection, twice)
+
+    with pytest.raises(Outage):
+        await append_twice()
     await log.append()
     assert await log.sequencer().extend(log.agency_id) == 2
     assert (await log.verify()).size == 2

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from alpr_client.feed import feed
+from alpr_client.log_command import app as log
 
 GROUP = "alpr.commands"
 
@@ -21,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("feed")(feed)
+app.add_typer(log, name="log")
 
 
 @app.callback()

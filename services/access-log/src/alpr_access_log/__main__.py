@@ -1,5 +1,8 @@
-"""`python -m alpr_access_log`: run the service."""
+"""`python -m alpr_access_log`: run the service. `… forget --help`: erase what must not be kept."""
 
+import sys
+
+from alpr_access_log import log_forgetting
 from alpr_access_log.app import build
 from alpr_access_log.settings import Settings
 from alpr_common.telemetry import start_telemetry
@@ -7,6 +10,8 @@ from alpr_common.web import serve
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["forget"]:
+        sys.exit(log_forgetting.main(sys.argv[2:]))
     settings = Settings()
     start_telemetry("access-log", settings.common)
     serve(build(settings), settings)

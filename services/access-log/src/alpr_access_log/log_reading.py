@@ -71,10 +71,16 @@ async def file(log: Log, agency_id: str, path: str) -> File:
             raise NotFound(f"{path} is not part of a tree of {size} entries.")
         if isinstance(named, Tile):
             span = Span(level, first, named.width)
-            hashes = (await fetched(connection, agency_id, [span]))[span]
-            return File(b"".join(hashes), is_entries=False)
-        entries = await log_store.entries(connection, agency_id, first, named.width)
-    return File(encode_bundle(entries), is_entries=True)
+            hashes = (await log_store.hashes(connection, agency_id, [span]))[span]
+            found = File(b"".join(hashes), is_entries=False)
+            count = len(hashes)
+        else:
+            entries = await log_store.entries(connection, agency_id, first, named.width)
+            found = File(encode_bundle(entries) if entries else b"", is_entries=True)
+            count = len(entries)
+    if count != named.width:  # for the verifier to say what it thinks of that
+        raise NotFound(f"Of {path} {count} are stored.")
+    return found
 
 
 async def inclusion(

@@ -5,6 +5,8 @@ rewritten tree. Before it signs, the stored tree must extend the newest checkpoi
 or saw itself and, after a start, the one that the witness holds.
 """
 
+from http import HTTPStatus
+
 import structlog
 from prometheus_client import Gauge
 
@@ -26,6 +28,7 @@ ALARM = Gauge(
 
 
 class LogRewritten(AlprError):
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
     title = "The stored log is not the one that was vouched for"
 
 

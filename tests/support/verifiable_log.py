@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -85,12 +86,10 @@ class LogUnderTest:
         note = await log_reading.checkpoint(self.log, self.agency_id)
         size = Checkpoint.open(note, KEY.verifier(self.agency_id)).size
         files = {"checkpoint": note.encode()}
-        for named in (*tiles_of(size), *bundles_of(size)):
-            try:
-                served = await log_reading.file(self.log, self.agency_id, named.path)
-            except NotFound:
-                continue
-            files[named.path] = served.content
+        paths = [t.path for t in tiles_of(size)] + [b.path for b in bundles_of(size)]
+        for path in paths:
+            with contextlib.suppress(NotFound):
+                files[path] = (await log_reading.file(self.log, self.agency_id, path)).content
         return files
 
     async def verify(self, *held: str) -> Report:
