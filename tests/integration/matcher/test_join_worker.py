@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -13,10 +14,12 @@ from alpr_local.processes import Services
 from tests.integration.matcher.line import (
     AGENCY,
     OTHER_AGENCY,
+    START,
     Topic,
     client,
     entry_of,
     hits_topic,
+    person,
     plate_of,
     publish_list,
     publish_reads,
@@ -77,6 +80,48 @@ async def test_an_entry_counts_and_stops_counting_within_two_seconds(services: S
         await until(topic.look, lambda t: behind.read_id in read_ids(t))
         hit = read_ids(topic) & {read_of(n, plate).read_id for n in range(10_000, 10_004)}
         assert hit == {after_adding.read_id, behind.read_id}
+
+
+async def test_an_entry_by_hand_hits_two_seconds_after_its_answer_until_it_is_retracted(
+    services: Services,
+) -> None:
+    stack = services.stack
+    services.start("matcher-worker")
+    matcher = services.start("matcher")
+    plate = "HAND747"
+    body = {
+        "plate": plate,
+        "category": "stolen_vehicle",
+        "reason": "Taken from Main Street",
+        "effective_at": (START - timedelta(days=1)).isoformat(),
+        "expires_at": (datetime.now(UTC) + timedelta(days=1)).isoformat(),
+    }
+    async with (
+        publishing(stack) as publisher,
+        hits_topic(stack) as topic,
+        client(matcher.url, person(stack)) as http,
+    ):
+        entry = (await http.post("/v1/hotlist/entries", json=body)).json()
+        await in_force()
+        meanwhile = read_of(70_000, plate)
+        await publish_reads(publisher, [meanwhile])
+        await until(topic.look, lambda t: meanwhile.read_id in read_ids(t))
+        path = f"/v1/hotlist/entries/{entry['entry_id']}/retract"
+        assert (await http.post(path, json={"reason": "Found"})).status_code == 200
+        await in_force()
+        afterwards = read_of(70_001, plate)
+        await publish_reads(publisher, [afterwards])
+        # On the same partition behind it, by an entry of its own.
+        again = (await http.post("/v1/hotlist/entries", json=body)).json()
+        await in_force()
+        behind = read_of(70_002, plate)
+        await publish_reads(publisher, [behind])
+        await until(topic.look, lambda t: behind.read_id in read_ids(t))
+        hits = {h.read.read_id: str(h.entry.entry_id) for h in topic.hits if h.read.plate == plate}
+        assert hits == {
+            meanwhile.read_id: entry["entry_id"],
+            behind.read_id: again["entry_id"],
+        }
 
 
 async def test_an_entry_meets_only_reads_of_the_agencies_that_it_serves(

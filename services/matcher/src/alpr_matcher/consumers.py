@@ -2,7 +2,7 @@
 
 Faust delivers messages one by one and makes asyncio tasks for each (about 4 k reads a second and
 core). This keeps all of Faust but that last step: its consumer subclass hands whole batches to the
-join and commits each when its hits are acknowledged (docs/decisions/0003).
+join and commits each when its hits are acknowledged (docs/decisions/0004).
 """
 
 import asyncio
