@@ -6,9 +6,12 @@ does not state are this system's own additions and are cited as "policy file".
 """
 
 import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
+from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -37,6 +40,7 @@ CLAUSES: dict[str, str] = {
     "131.7-1b": "The agency itself stores no data.",
     "131.7-1c": "Captured data travels from the sites to the provider, also later.",
     "131.7-1d": "The provider stores data by its retention policy.",
+    "131.7-2": "Data of evidentiary value is saved to portable media and inventoried.",
     "131.7-3a": "Every request for access to stored data is logged, with its purpose.",
     "131.7-3b": "Access rests on articulable suspicion tied to a specific action.",
     "131.7-3c": "Transmission and storage meet the CJIS requirements.",
@@ -72,6 +76,8 @@ class Category(BaseModel):
     colour: str = Field(pattern=r"^#[0-9a-fA-F]{6}$")
     sound: str = Field(description="urgent, notice or silent")
     lookalike_positions: int = Field(default=1, ge=0, le=2)
+    reads_retention_days: int | None = Field(default=None, ge=1)
+    """How long a read is kept that became a hit of this category; None: as any other read."""
 
 
 def _default_categories() -> dict[str, Category]:
@@ -135,7 +141,7 @@ class Policy(BaseModel):
     alert_window_seconds: int = 300
     alert_escalation_seconds: int = 120
     lookalike_min_length: int = 5
-    reads_retention_days: int = 30
+    reads_retention_days: int = Field(default=30, ge=1)
     manual_entry_max_days: int = 30
     manual_entry_check_hours: int = 24
     # CJISSECPOL v6.0: AC-7 (failures), SC-10 (idle), IA-11 (re-authentication), IA-5 (length).
@@ -155,3 +161,46 @@ class Policy(BaseModel):
             return cls()
         with path.open("rb") as file:
             return cls.model_validate(tomllib.load(file))
+
+    def of(self, agency_id: str) -> Self:  # noqa: ARG002 - the same for all
+        """This policy: where one is given for all agencies, it is each one's."""
+        return self
+
+    @property
+    def all(self) -> tuple[Self, ...]:
+        return (self,)
+
+    def kept_days(self, category: str) -> int:
+        """How long a read is kept that became a hit of that category; never shorter than others."""
+        named = self.categories.get(category)
+        longer = named.reads_retention_days if named else None
+        return max(self.reads_retention_days, longer or 0)
+
+
+@dataclass(frozen=True)
+class AgencyPolicies:
+    """The policy of each agency: its own file, or the installation's."""
+
+    default: Policy = field(default_factory=Policy)
+    own: Mapping[str, Policy] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, file: Path | None, folder: Path | None) -> Self:
+        """`file` for all agencies, and over it `<agency_id>.toml` (percent-encoded) in `folder`.
+
+        Raises `pydantic.ValidationError` or `OSError` for a file that is not a policy.
+        """
+        files = sorted(folder.glob("*.toml")) if folder else []
+        own = {unquote(one.stem): Policy.load(one) for one in files}
+        return cls(Policy.load(file), own)
+
+    def of(self, agency_id: str) -> Policy:
+        return self.own.get(agency_id, self.default)
+
+    @property
+    def all(self) -> tuple[Policy, ...]:
+        return (self.default, *self.own.values())
+
+
+Policies = Policy | AgencyPolicies
+"""One policy for all agencies, or one each: `of(agency_id)` is the one that holds."""

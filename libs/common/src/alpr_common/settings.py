@@ -21,6 +21,9 @@ class CommonSettings(BaseSettings):
     """PEM of identity's Ed25519 public key: what every service verifies tokens with."""
     policy_file: Path | None = None
     """The agency's policy (TOML, see policy.py); None: the defaults."""
+    policies_folder: Path | None = None
+    """Policies of single agencies, `<agency_id>.toml` each; others follow `ALPR_POLICY_FILE`.
+    access-log takes retention and the rules of its door from them."""
     models_folder: Path = Path("models")
     """The shipped weights, each in a folder with its config and card."""
     log_format: Literal["json", "console"] = "json"

@@ -24,6 +24,8 @@ from alpr_common.messages.alert import AlertState, StatusAnswer
 from alpr_common.messages.hit import Hit, HitKind, JurisdictionAgreement
 
 ENDS = frozenset({AlertState.REJECTED, AlertState.ENFORCED, AlertState.CLOSED})
+ACTED_ON = frozenset({AlertState.ACCEPTED, AlertState.ACTIONABLE, AlertState.ENFORCED})
+"""States in which what the alert rests on is preserved (131.5-c)."""
 
 
 class Action(StrEnum):

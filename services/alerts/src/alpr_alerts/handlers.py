@@ -69,6 +69,8 @@ async def take_hits(
             for alert, context in raised:
                 with tracer("alpr.alerts").start_as_current_span("alert.raised", context=context):
                     await _publish(connection, alert)
+            for alert_id in dict.fromkeys(alert_id for alert_id, _ in attached):
+                await _publish_attached(connection, alert_id, now)
         for alert, _ in raised:
             metrics.count_raised(alert)
         for _, category in attached:
@@ -102,20 +104,39 @@ async def _place(
 
 async def _publish(connection: Connection, alert: Alert) -> None:
     """Tell `alpr.alerts.v1` of the alert's last step, in the same transaction."""
-    hit, last = alert.hit, alert.last
+    change_id = deterministic_id("alert-change", alert.alert_id, alert.sequence)
+    await _tell(connection, alert, change_id, alert.last.step.value, alert.last.at)
+
+
+async def _publish_attached(connection: Connection, alert_id: UUID, now: datetime) -> None:
+    """Tell of a further hit of an alert that was acted on: its read is to be preserved as well
+    (131.5-c), and no later step may come to tell of it."""
+    alert = await store.alert_of(connection, alert_id)
+    if alert.state in domain.ACTED_ON:
+        change_id = deterministic_id("alert-change", alert_id, "hits", alert.hit_count)
+        await _tell(connection, alert, change_id, "hit_attached", now)
+
+
+async def _tell(
+    connection: Connection, alert: Alert, change_id: UUID, step: str, at: datetime
+) -> None:
+    hit = alert.hit
     change = AlertChanged(
-        change_id=deterministic_id("alert-change", alert.alert_id, alert.sequence),
+        change_id=change_id,
         alert_id=alert.alert_id,
         agency_id=alert.agency_id,
         sequence=alert.sequence,
-        step=last.step.value,
+        step=step,
         state=alert.state,
         plate=hit.read.plate,
         category=hit.entry.category,
         priority=hit.entry.priority,
         camera_id=hit.read.camera_id,
-        person_id=last.actor.person_id,
-        occurred_at=last.at,
+        person_id=alert.last.actor.person_id,
+        occurred_at=at,
+        read_ids=tuple(await store.read_ids_of(connection, alert.alert_id)),
+        case_number=hit.entry.case_number,
+        incident_number=alert.incident_number,
     )
     await put(connection, ALERTS, str(alert.alert_id), change.to_bytes())
 

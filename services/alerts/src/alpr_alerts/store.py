@@ -238,6 +238,16 @@ async def hits_of(connection: Connection, alert_id: UUID) -> list[AttachedHit]:
     return [AttachedHit(Hit.model_validate_json(r["hit"]), r["attached_at"]) for r in rows]
 
 
+_READ_IDS = """
+SELECT hit->'read'->>'read_id' AS read_id FROM alert_hit WHERE alert_id = $1 ORDER BY captured_at
+"""
+
+
+async def read_ids_of(connection: Connection, alert_id: UUID) -> list[UUID]:
+    """The reads that the alert rests on, as they were captured."""
+    return [UUID(row["read_id"]) for row in await connection.fetch(_READ_IDS, alert_id)]
+
+
 async def steps_of(connection: Connection, alert_id: UUID) -> list[TakenStep]:
     """The alert's history, oldest first."""
     return [

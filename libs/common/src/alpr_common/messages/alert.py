@@ -3,6 +3,8 @@
 from enum import StrEnum
 from uuid import UUID
 
+from pydantic import Field
+
 from alpr_common.messages.base import Instant, Message
 
 
@@ -26,7 +28,11 @@ class StatusAnswer(StrEnum):
 
 
 class AlertChanged(Message):
-    """One step of one alert, on `alpr.alerts.v1`. `sequence` counts the alert's steps from 1."""
+    """One step of one alert, on `alpr.alerts.v1`. `sequence` counts the alert's steps from 1.
+
+    `hit_attached` is no step: a further hit of an alert that was acted on. It repeats the last
+    step's `sequence`, and `read_ids` has grown.
+    """
 
     change_id: UUID
     alert_id: UUID
@@ -40,3 +46,6 @@ class AlertChanged(Message):
     camera_id: str
     person_id: str | None = None
     occurred_at: Instant
+    read_ids: tuple[UUID, ...] = Field(default=(), description="of all its hits so far")
+    case_number: str | None = Field(default=None, description="the hot list entry's")
+    incident_number: str | None = Field(default=None, description="under which it was enforced")
