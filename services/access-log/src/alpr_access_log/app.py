@@ -14,11 +14,12 @@ from alpr_access_log.log_sequencer import Sequencer, WitnessLoop
 from alpr_access_log.log_trust import Trust
 from alpr_access_log.log_witness import witness_at
 from alpr_access_log.settings import Settings
-from alpr_common.auth import Gate, TokenVerifier
+from alpr_common.auth import Gate, Revocations, TokenVerifier
 from alpr_common.kafka import Publisher
 from alpr_common.objects import Pictures
 from alpr_common.policy import Policy
 from alpr_common.postgres import Database, migrate
+from alpr_common.revocations import follow
 from alpr_common.web import all_alive, create_web_app, running
 
 
@@ -28,7 +29,8 @@ def build(settings: Settings) -> FastAPI:
     common = settings.common
     policy = Policy.load(common.policy_file)
     domain.refuse_topics_that_outlive_retention([policy])
-    gate = Gate(TokenVerifier.from_file(common.token_public_key_file), policy)
+    revocations = Revocations()
+    gate = Gate(TokenVerifier.from_file(common.token_public_key_file), policy, revocations)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -57,11 +59,13 @@ def build(settings: Settings) -> FastAPI:
         app.state.door = Door(database, Pictures.at(common.object_store_url), policy)
         try:
             loops_run = (reads.run(), audit.run(), sequencer.run(), witness.run())
-            async with running(*loops_run) as loops:
+            following = follow(common.kafka_bootstrap_servers, revocations)
+            async with running(*loops_run, following) as loops:
                 app.state.checks |= {
                     "postgres": database.is_ready,
                     "reads": lambda: reads.is_ready,
                     "audit": lambda: audit.is_ready,
+                    "revocations": lambda: revocations.is_loaded,
                     "loops": lambda: all_alive(loops),
                 }
                 yield

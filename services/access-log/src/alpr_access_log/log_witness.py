@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
+from uuid import uuid4
 
 import httpx
 
@@ -81,7 +82,7 @@ class FolderWitness:
             raise WitnessAway(f"{folder}: {error}") from error
 
     def _keep(self, path: Path, note: bytes) -> None:
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary = path.with_name(f".{path.name}.{uuid4().hex}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("wb") as file:
