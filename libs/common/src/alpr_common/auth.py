@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 from fastapi import Request
 from fastapi.routing import iter_route_contexts
 
-from alpr_common.errors import AlprError
+from alpr_common.errors import AlprError, Outage
+from alpr_common.messages.session import TokensRefused
 from alpr_common.policy import Policy, Role
 
 ISSUER = "alpr-identity"
@@ -30,6 +31,20 @@ _ALGORITHM = "EdDSA"
 class NotSignedIn(AlprError):
     status = HTTPStatus.UNAUTHORIZED
     title = "Sign in first"
+
+
+class TokenRefused(NotSignedIn):
+    title = "The token counts no more; refresh it or sign in again"
+
+
+class SecondFactorMissing(AlprError):
+    status = HTTPStatus.FORBIDDEN
+    title = "Set up your second factor first"
+    clause = "131.7-3c"
+
+
+class RevocationsUnknown(Outage):
+    title = "Which tokens were withdrawn is not known yet"
 
 
 class RoleNotAllowed(AlprError):
@@ -65,6 +80,11 @@ class Principal:
     token: str = field(default="", repr=False)
     expires_at: datetime | None = None
     """When the token ends, and with it what was begun under it (an open stream)."""
+    rights_version: int = 0
+    """Grows whenever what the person may do is narrowed; tokens of a lower one are refused."""
+    must_enrol: bool = False
+    """Signed in with a password alone where the policy asks for a second factor: this token opens
+    nothing but the enrolment."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +115,8 @@ class TokenIssuer:
             "role": principal.role.value,
             "leads_until": _iso(principal.leads_training_until),
             "alpr_until": _iso(principal.alpr_training_until),
+            "rights": principal.rights_version,
+            "must_enrol": principal.must_enrol,
         }
         return jwt.encode(claims, self.private_key, algorithm=_ALGORITHM)
 
@@ -135,6 +157,8 @@ class TokenVerifier:
                 address=address,
                 token=token,
                 expires_at=datetime.fromtimestamp(claims["exp"], UTC),
+                rights_version=int(claims.get("rights", 0)),
+                must_enrol=bool(claims.get("must_enrol", False)),
             )
         except jwt.ExpiredSignatureError as error:
             raise NotSignedIn("The token has expired; sign in or refresh it.") from error
@@ -173,6 +197,45 @@ def check_access(
         )
 
 
+class Revocations:
+    """What identity has said on `alpr.sessions.v1`, so that a sign-out, a change of role or a
+    training taken away holds within seconds although tokens are checked without asking there.
+
+    `alpr_common.revocations.follow` fills it. Before the topic was read to its end nothing is let
+    in; while Kafka is away later on, what is not known yet ends with the token, after 15 minutes
+    at most.
+    """
+
+    def __init__(self) -> None:
+        self._refused: dict[str, TokensRefused] = {}
+        self.is_loaded = False
+
+    def take(self, notice: TokensRefused) -> None:
+        """Note one; what is said again or out of order changes nothing."""
+        before = self._refused.get(notice.subject_id)
+        if before is None or (before.below_version or 0) <= (notice.below_version or 0):
+            self._refused[notice.subject_id] = notice
+
+    def forget(self, before: datetime) -> None:
+        """Drop what refuses only tokens that have run out since."""
+        for subject, notice in list(self._refused.items()):
+            if notice.refused_at < before:
+                del self._refused[subject]
+
+    def refuse(self, principal: Principal) -> None:
+        """Raise `TokenRefused` for a token that was withdrawn, `RevocationsUnknown` before
+        anything can be said."""
+        if not self.is_loaded:
+            raise RevocationsUnknown("The service has only just started. Try again shortly.")
+        if principal.session_id in self._refused:
+            raise TokenRefused("The session has ended. Sign in again.")
+        person = self._refused.get(principal.person_id)
+        if person is not None and (
+            person.below_version is None or principal.rights_version < person.below_version
+        ):
+            raise TokenRefused("Your role or training was changed. Refresh the token.")
+
+
 Dependency = Callable[[Request], Awaitable[Principal]]
 
 
@@ -180,11 +243,32 @@ Dependency = Callable[[Request], Awaitable[Principal]]
 class Gate:
     """Makes the dependencies that routes declare. One per service, built in `app.py`.
 
-    Usage: `principal: Annotated[Principal, Depends(gate.access())]`.
+    Usage: `principal: Annotated[Principal, Depends(gate.access())]`. Without `revocations` a token
+    counts until it runs out.
     """
 
     verifier: TokenVerifier
     policy: Policy
+    revocations: Revocations | None = None
+
+    def enrolling(self) -> Dependency:
+        """Somebody signed in, also one who must set up a second factor before anything else."""
+
+        async def depend(request: Request) -> Principal:
+            return self._verified(request)
+
+        return _declared(depend, "enrolling")
+
+    def still_holds(self, principal: Principal, today: date) -> bool:
+        """Whether what a principal began (an open stream) may go on: not withdrawn since, and
+        role and training as `access` asks for them."""
+        try:
+            if self.revocations is not None:
+                self.revocations.refuse(principal)
+            check_access(principal, self.policy, today)
+        except AlprError:
+            return False
+        return True
 
     def signed_in(self, *roles: Role) -> Dependency:
         """Somebody signed in, with one of `roles` if any are given; no training needed.
@@ -214,11 +298,23 @@ class Gate:
         return _declared(depend, "access")
 
     def _principal(self, request: Request) -> Principal:
+        principal = self._verified(request)
+        if principal.must_enrol:
+            raise SecondFactorMissing(
+                "Your role signs in with a second factor and you have none yet. Set it up "
+                "(POST /v1/me/second-factor) and refresh the token."
+            )
+        return principal
+
+    def _verified(self, request: Request) -> Principal:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise NotSignedIn("Send the header `Authorization: Bearer <token>`.")
         address = request.client.host if request.client else None
-        return self.verifier.verify(token.strip(), address)
+        principal = self.verifier.verify(token.strip(), address)
+        if self.revocations is not None:
+            self.revocations.refuse(principal)
+        return principal
 
 
 async def public(request: Request) -> None:

@@ -132,6 +132,14 @@ class Policy(BaseModel):
     """Characters that a wildcard search must name: fewer is a sweep, not a search for a plate."""
     search_paging_seconds: int = 3600
     """How long an access may be paged through before it has to be asked for again."""
+    plate_searches_per_day_max: int = Field(default=10, ge=1)
+    """Searches of one plate by one person within 24 hours before a supervisor has to approve."""
+    sweep_window_max_seconds: int = Field(default=24 * 3600, ge=1)
+    """The longest time that an approved sweep (a search without a plate) may cover."""
+    sweep_radius_max_meters: int = Field(default=5000, ge=1)
+    """The largest circle of a sweep; a box may be as large as the square around it."""
+    search_approval_seconds: int = Field(default=24 * 3600, ge=1)
+    """How long after it was asked for an approval may be given and used."""
     picture_view_seconds: int = 3600
     """How long after an access the pictures of the reads that it returned may be opened."""
     frame_max_bytes: int = 4 * 1024 * 1024
@@ -150,6 +158,14 @@ class Policy(BaseModel):
     session_idle_seconds: int = 3600
     session_max_seconds: int = 12 * 3600
     password_min_characters: int = 12
+    second_factor_roles: frozenset[Role] = frozenset()
+    """Who must sign in with a second factor (CJISSECPOL IA-2, IA-5). The CJIS profile names every
+    human role; anybody may enrol whose role is not named. Whoever must and has none can do
+    nothing but enrol."""
+    inactive_days_max: int = Field(default=90, ge=1)
+    """Days without a sign-in after which an account is disabled (CJISSECPOL AC-2)."""
+    training_reminder_days: tuple[int, ...] = (30, 14, 7)
+    """How many days before a training lapses the person is reminded."""
 
     @classmethod
     def load(cls, path: Path | None) -> Self:

@@ -171,7 +171,7 @@ def _add_stream(router: APIRouter, gate: Gate) -> None:
         start = await handlers.open_stream(deps.database, principal, seen, deps.clock())
 
         async def events() -> AsyncIterator[ServerSentEvent]:
-            changes = follow(deps.database, deps.wakeups, deps.policy, principal, start, deps.clock)
+            changes = follow(deps.database, deps.wakeups, gate, principal, start, deps.clock)
             async with aclosing(changes):
                 async for position, alert in changes:
                     yield ServerSentEvent(

@@ -14,13 +14,14 @@ from alpr_alerts.consumers import hits_loop
 from alpr_alerts.handlers import escalate_due, measure_open
 from alpr_alerts.settings import Settings
 from alpr_alerts.stream import Wakeups
-from alpr_common.auth import Gate, TokenVerifier
+from alpr_common.auth import Gate, Revocations, TokenVerifier
 from alpr_common.errors import Outage
 from alpr_common.kafka import Publisher
 from alpr_common.objects import Pictures
 from alpr_common.outbox import OutboxRelay
 from alpr_common.policy import Policy
 from alpr_common.postgres import Database, migrate
+from alpr_common.revocations import follow
 from alpr_common.web import all_alive, create_web_app, running
 
 log = structlog.get_logger()
@@ -40,7 +41,9 @@ def utc_now() -> datetime:
 def build(settings: Settings, clock: Clock = utc_now) -> FastAPI:
     """The service. Raises `OSError` when the token key or policy file cannot be read."""
     policy = Policy.load(settings.common.policy_file)
-    gate = Gate(TokenVerifier.from_file(settings.common.token_public_key_file), policy)
+    revocations = Revocations()
+    verifier = TokenVerifier.from_file(settings.common.token_public_key_file)
+    gate = Gate(verifier, policy, revocations)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -66,6 +69,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> FastAPI:
             wakeups.run(),
             _escalate(database, policy, clock),
             _measure(database, clock, settings.measure_seconds),
+            follow(settings.common.kafka_bootstrap_servers, revocations),
         )
         try:
             async with running(*loops) as tasks:
@@ -73,6 +77,7 @@ def build(settings: Settings, clock: Clock = utc_now) -> FastAPI:
                     "postgres": database.is_ready,
                     "hits": lambda: hits.is_ready,
                     "streams": lambda: wakeups.is_listening,
+                    "revocations": lambda: revocations.is_loaded,
                     "loops": lambda: all_alive(tasks),
                 }
                 yield

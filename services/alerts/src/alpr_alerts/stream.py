@@ -20,9 +20,8 @@ from alpr_alerts import metrics, store
 from alpr_alerts.domain import Alert
 from alpr_alerts.refusals import TooManyStreams
 from alpr_alerts.view import AlertView, view
-from alpr_common.auth import Principal, check_access
-from alpr_common.errors import AlprError, Outage
-from alpr_common.policy import Policy
+from alpr_common.auth import Gate, Principal
+from alpr_common.errors import Outage
 from alpr_common.postgres import Database
 
 log = structlog.get_logger()
@@ -91,23 +90,24 @@ class Wakeups:
 async def follow(
     database: Database,
     wakeups: Wakeups,
-    policy: Policy,
+    gate: Gate,
     principal: Principal,
     after: int,
     clock: Callable[[], datetime],
 ) -> AsyncGenerator[tuple[int, AlertView]]:
     """The agency's changes after that position, for as long as the caller may see them.
 
-    Ends when the token expires or a training lapses. An outage of PostgreSQL only delays.
+    Ends when the token expires or is withdrawn, or a training lapses. An outage of PostgreSQL only
+    delays.
     """
     with wakeups.subscribed(principal.agency_id) as news:
-        while _may_go_on(principal, policy, clock()):
+        while _may_go_on(principal, gate, clock()):
             news.clear()
             page = await _next_page(database, principal.agency_id, after)
             for position, alert in page or []:
-                if not _may_go_on(principal, policy, clock()):
+                if not _may_go_on(principal, gate, clock()):
                     return
-                yield position, view(alert, policy)
+                yield position, view(alert, gate.policy)
                 after = position
             if page is None or len(page) < _PAGE:
                 await _sleep(news, principal, clock())
@@ -133,11 +133,7 @@ async def _sleep(news: asyncio.Event, principal: Principal, now: datetime) -> No
             await news.wait()
 
 
-def _may_go_on(principal: Principal, policy: Policy, now: datetime) -> bool:
+def _may_go_on(principal: Principal, gate: Gate, now: datetime) -> bool:
     if principal.expires_at is not None and now >= principal.expires_at:
         return False
-    try:
-        check_access(principal, policy, now.date())
-    except AlprError:
-        return False
-    return True
+    return gate.still_holds(principal, now.date())

@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import FastAPI
 
-from alpr_common.auth import Gate, TokenIssuer, TokenVerifier
+from alpr_common.auth import Gate, Revocations, TokenIssuer, TokenVerifier
 from alpr_common.kafka import Publisher
 from alpr_common.outbox import OutboxRelay
 from alpr_common.policy import Policy
 from alpr_common.postgres import Database, migrate
+from alpr_common.revocations import follow
 from alpr_common.web import all_alive, create_web_app, running
 from alpr_identity import api
 from alpr_identity.passwords import Passwords, banned_passwords
@@ -29,7 +30,8 @@ def build(settings: Settings) -> FastAPI:
     issuer = TokenIssuer.from_file(settings.token_private_key_file, settings.access_token_seconds)
     verifier = TokenVerifier.from_file(common.token_public_key_file)
     _refuse_other_key(issuer, verifier)
-    gate = Gate(verifier, policy)
+    revocations = Revocations()
+    gate = Gate(verifier, policy, revocations)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -38,9 +40,11 @@ def build(settings: Settings) -> FastAPI:
             app.state.identity = identity
             relay = OutboxRelay(identity.database, publisher)
             try:
-                async with running(relay.run()) as loops:
+                following = follow(common.kafka_bootstrap_servers, revocations)
+                async with running(relay.run(), following) as loops:
                     app.state.checks |= {
                         "postgres": identity.database.is_ready,
+                        "revocations": lambda: revocations.is_loaded,
                         "loops": lambda: all_alive(loops),
                     }
                     yield

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 import structlog
 from fastapi import FastAPI
 
-from alpr_common.auth import Gate, TokenVerifier
+from alpr_common.auth import Gate, Revocations, TokenVerifier
 from alpr_common.errors import Outage
 from alpr_common.kafka import Publisher
 from alpr_common.outbox import OutboxRelay
 from alpr_common.policy import Policy
 from alpr_common.postgres import Database, migrate
+from alpr_common.revocations import follow
 from alpr_common.web import all_alive, create_web_app, running
 from alpr_ingest import store
 from alpr_ingest.api import Parts, camera_routes, frame_problem, frame_routes
@@ -35,7 +36,9 @@ _FLUSH_SECONDS = 3.0
 def build(settings: Settings) -> FastAPI:
     """The service, not yet started."""
     policy = Policy.load(settings.common.policy_file)
-    gate = Gate(TokenVerifier.from_file(settings.common.token_public_key_file), policy)
+    revocations = Revocations()
+    verifier = TokenVerifier.from_file(settings.common.token_public_key_file)
+    gate = Gate(verifier, policy, revocations)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -56,7 +59,12 @@ def build(settings: Settings) -> FastAPI:
             database = await _database(settings)
             stack.push_async_callback(database.close)
             audit = await stack.enter_async_context(_publisher(settings))
-            relaying = await stack.enter_async_context(running(OutboxRelay(database, audit).run()))
+            relaying = await stack.enter_async_context(
+                running(
+                    OutboxRelay(database, audit).run(),
+                    follow(settings.common.kafka_bootstrap_servers, revocations),
+                )
+            )
             app.state.parts = _parts(settings, policy, database, delivery, stack)
             app.state.checks["loops"] = lambda: all_alive([*sending, *relaying])
             # Neither PostgreSQL nor Kafka: without them frames are still taken, and a service

@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from fastapi import FastAPI
 
-from alpr_common.auth import Gate, TokenVerifier
+from alpr_common.auth import Gate, Revocations, TokenVerifier
 from alpr_common.errors import Outage
 from alpr_common.kafka import Publisher
 from alpr_common.outbox import OutboxRelay
 from alpr_common.policy import Policy
 from alpr_common.postgres import Database, migrate
+from alpr_common.revocations import follow
 from alpr_common.web import all_alive, create_web_app, running
 from alpr_matcher.api import LateHotLists, routes
 from alpr_matcher.handlers import HotLists, sweep_expired
@@ -25,7 +26,9 @@ log = structlog.get_logger()
 def build(settings: Settings) -> FastAPI:
     """The API of the hot lists, with the outbox relay and the expiry sweep beside it."""
     policy = Policy.load(settings.common.policy_file)
-    gate = Gate(TokenVerifier.from_file(settings.common.token_public_key_file), policy)
+    revocations = Revocations()
+    verifier = TokenVerifier.from_file(settings.common.token_public_key_file)
+    gate = Gate(verifier, policy, revocations)
     lists = LateHotLists()
 
     @asynccontextmanager
@@ -37,9 +40,11 @@ def build(settings: Settings) -> FastAPI:
         relay = OutboxRelay(database, publisher)
         try:
             sweep = _sweep(lists.opened, settings.expiry_sweep_seconds)
-            async with running(relay.run(), sweep) as loops:
+            following = follow(settings.common.kafka_bootstrap_servers, revocations)
+            async with running(relay.run(), sweep, following) as loops:
                 app.state.checks |= {
                     "database": database.is_ready,
+                    "revocations": lambda: revocations.is_loaded,
                     "loops": lambda: all_alive(loops),
                 }
                 yield
