@@ -141,8 +141,13 @@ def fold(hashes: Sequence[bytes]) -> bytes:
 
 def build_tiles(entries: Sequence[bytes]) -> dict[Tile, bytes]:
     """All tiles of a tree from its entries. For verifiers and tests; a log appends instead."""
+    return tiles_over([leaf_hash(entry) for entry in entries])
+
+
+def tiles_over(leaf_hashes: Sequence[bytes]) -> dict[Tile, bytes]:
+    """As `build_tiles`, for entries of which only the hashes are kept."""
     tiles: dict[Tile, bytes] = {}
-    row, level = [leaf_hash(entry) for entry in entries], 0
+    row, level = leaf_hashes, 0
     while row:
         above = []
         for index in range(0, len(row), TILE_WIDTH):

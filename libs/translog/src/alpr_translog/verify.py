@@ -9,16 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from alpr_translog.checkpoint import Checkpoint
-from alpr_translog.merkle import leaf_hash, root_of
+from alpr_translog.merkle import HashOf, leaf_hash, root_of
 from alpr_translog.note import NoteInvalid, VerifierKey
 from alpr_translog.tiles import (
     TileMalformed,
-    build_tiles,
     bundles_of,
     decode_bundle,
-    fold,
     hash_reader,
     parse_path,
+    tiles_over,
 )
 
 Fetch = Callable[[str], bytes]
@@ -59,10 +58,10 @@ def verify_log(fetch: Fetch, key: VerifierKey, held: Sequence[str] = ()) -> Repo
         report.faults.append(f"checkpoint: {error}")
         return report
     report.size, report.root = current.size, current.root
-    entries = list(_entries(fetch, current.size, report))
+    # Hashed as they come: a log of millions of entries need not fit into memory.
+    tiles = tiles_over([leaf_hash(entry) for entry in _entries(fetch, current.size, report)])
     if report.faults:
         return report
-    tiles = build_tiles(entries)
     for tile, expected in tiles.items():
         try:
             if fetch(tile.path) != expected:
@@ -73,7 +72,7 @@ def verify_log(fetch: Fetch, key: VerifierKey, held: Sequence[str] = ()) -> Repo
     if root_of(hash_of, current.size) != current.root:
         report.faults.append("checkpoint: its root is not that of the entries")
     for note in held:
-        _check_held(note, key, [leaf_hash(entry) for entry in entries], current, report)
+        _check_held(note, key, hash_of, current, report)
     return report
 
 
@@ -86,7 +85,7 @@ def _entries(fetch: Fetch, size: int, report: Report) -> Iterator[bytes]:
 
 
 def _check_held(
-    note: str, key: VerifierKey, leaves: Sequence[bytes], current: Checkpoint, report: Report
+    note: str, key: VerifierKey, hash_of: HashOf, current: Checkpoint, report: Report
 ) -> None:
     try:
         old = Checkpoint.open(note, key)
@@ -99,13 +98,9 @@ def _check_held(
         )
         report.held.append((old.size, False))
         return
-    good = root_of(_over(leaves), old.size) == old.root
+    good = root_of(hash_of, old.size) == old.root
     report.held.append((old.size, good))
     if not good:
         report.faults.append(
             f"held checkpoint of {old.size} entries: the log no longer begins with them"
         )
-
-
-def _over(leaves: Sequence[bytes]) -> Callable[[int, int], bytes]:
-    return lambda level, index: fold(leaves[index << level : (index + 1) << level])
