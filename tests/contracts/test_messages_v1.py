@@ -29,6 +29,15 @@ def example(message: type[Message]) -> dict[str, Any]:
     return stored
 
 
+def _as_stored(now: Any, stored: Any) -> Any:
+    """`now` without the fields that were added since, however deep."""
+    if isinstance(stored, dict):
+        return {name: _as_stored(now[name], value) for name, value in stored.items()}
+    if isinstance(stored, list) and len(now) == len(stored):
+        return [_as_stored(a, b) for a, b in zip(now, stored, strict=True)]
+    return now
+
+
 def encoded(values: object) -> bytes:
     return json.dumps(values).encode()
 
@@ -45,7 +54,7 @@ def test_the_stored_example_is_understood_and_says_the_same_again(message: type[
     understood = message.from_bytes(encoded(stored))
     assert message.from_bytes(understood.to_bytes()) == understood
     again = json.loads(understood.to_bytes())
-    assert {name: again[name] for name in stored} == stored, "a stored field got lost"
+    assert _as_stored(again, stored) == stored, "a stored field got lost"
 
 
 @every_message

@@ -19,7 +19,7 @@ from alpr_common.messages.audit import AuditRecord
 from alpr_common.messages.base import Message
 from alpr_common.messages.frame import Frame
 from alpr_common.messages.hit import Hit
-from alpr_common.messages.hotlist import HotListRecord
+from alpr_common.messages.hotlist import HotListPattern, HotListRecord
 from alpr_common.messages.read import Read
 from alpr_common.messages.session import TokensRefused
 from alpr_common.settings import CommonSettings
@@ -63,13 +63,23 @@ FRAMES = Topic(
 )
 READS = Topic("alpr.reads.v1", Read, "match_key", _JOIN_PARTITIONS, 7 * _DAY_SECONDS)
 HOTLIST = Topic("alpr.hotlist.v1", HotListRecord, "match_key", _JOIN_PARTITIONS, None)
+HOTLIST_PATTERNS = Topic("alpr.hotlist-patterns.v1", HotListPattern, "entry_id", 1, None)
 HITS = Topic("alpr.hits.v1", Hit, "match_key", _JOIN_PARTITIONS, 7 * _DAY_SECONDS)
 ALERTS = Topic("alpr.alerts.v1", AlertChanged, "alert_id", 4, 7 * _DAY_SECONDS)
 AUDIT = Topic("alpr.audit.v1", AuditRecord, "agency_id", 4, 30 * _DAY_SECONDS)
 # No access token lives longer than 15 minutes, so what is older can refuse none.
 SESSIONS = Topic("alpr.sessions.v1", TokensRefused, "subject_id", 1, _HOUR_SECONDS)
 
-TOPICS: tuple[Topic, ...] = (FRAMES, READS, HOTLIST, HITS, ALERTS, AUDIT, SESSIONS)
+TOPICS: tuple[Topic, ...] = (
+    FRAMES,
+    READS,
+    HOTLIST,
+    HOTLIST_PATTERNS,
+    HITS,
+    ALERTS,
+    AUDIT,
+    SESSIONS,
+)
 
 
 def _specifications(topics: Iterable[Topic], replication_factor: int) -> list[NewTopic]:

@@ -28,6 +28,7 @@ REQUEST_SECONDS = Histogram(
     "alpr_http_request_seconds", "Time to answer", ["service", "method", "route", "status"]
 )
 
+
 def _storable(text: str) -> str:
     if "\x00" in text:
         raise ValueError("the text holds a NUL character")

@@ -13,6 +13,8 @@ from alpr_common.messages.read import Read
 class HitKind(StrEnum):
     EXACT = "exact"
     LOOKALIKE = "lookalike"
+    PATTERN = "pattern"
+    """The entry is partial or has wildcards; the read fits it."""
 
 
 class JurisdictionAgreement(StrEnum):
@@ -44,6 +46,12 @@ class Hit(Message):
     read: Read
     entry: HotListEntry
     matched_at: Instant
+    retrospective: bool = Field(
+        default=False, description="a stored read met a later entry: never shown as if it were live"
+    )
+    vehicle_contradiction: str | None = Field(
+        default=None, description="in words: the entry says motorcycle, the picture says car"
+    )
 
     @staticmethod
     def id_of(read_id: UUID, entry_id: UUID) -> UUID:

@@ -17,7 +17,7 @@ class HotListEntry(Message):
     serves_agency_ids: tuple[str, ...] = Field(
         description="the agencies whose reads it is matched against"
     )
-    plate: str = Field(min_length=1, max_length=12, description="normalized text")
+    plate: str = Field(min_length=1, max_length=12, description="normalized text, or a pattern")
     match_key: str
     jurisdiction: str | None = Field(default=None, description="None: not stated on the list")
     category: str
@@ -32,6 +32,16 @@ class HotListEntry(Message):
     lookalike_positions: int | None = Field(
         default=None, ge=0, le=2, description="None: by plate length and category"
     )
+    covert: bool = Field(default=False, description="alerts go to the owner alone")
+    forbidden_hit_kinds: tuple[str, ...] = Field(
+        default=(), description="kinds of hit that this entry must not make, e.g. lookalike"
+    )
+    vehicle_type: str | None = Field(default=None, description="car, motorcycle, truck, …")
+    vehicle_make: str | None = None
+    vehicle_model: str | None = None
+    vehicle_colour: str | None = None
+    vehicle_year: int | None = None
+    list_id: UUID | None = Field(default=None, description="None: entered by hand")
 
 
 class HotListRecord(Message):
@@ -39,6 +49,16 @@ class HotListRecord(Message):
 
     match_key: str
     entries: tuple[HotListEntry, ...]
+
+
+class HotListPattern(Message):
+    """A partial or wildcard entry (AMBER-type information), keyed by entry.
+
+    `entry.plate` is the pattern: `?` is one character, `*` any number (`AB?12*`); its `match_key`
+    is the pattern with look-alike characters folded. None on the topic takes it back.
+    """
+
+    entry: HotListEntry
 
 
 EntryChange = Literal["added", "changed", "retracted"]

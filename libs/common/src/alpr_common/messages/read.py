@@ -64,6 +64,7 @@ class Read(Message):
     detector_model: str = Field(default="", description="name and version of the weights")
     reader_model: str = ""
     source: Literal["camera", "edge"] = "camera"
+    vehicle_type: str | None = Field(default=None, description="None: the recognizer did not say")
     emitted_at: Instant
 
     @staticmethod
