@@ -13,6 +13,7 @@ from alpr_access_log.log_trust import ALARM, LogRewritten, Trust
 from alpr_access_log.log_witness import WitnessAway
 from alpr_common.errors import NotFound
 from alpr_local.stack import Stack
+from alpr_local.wiring import PROCESSES, choose_ports, process_environment
 from tests.support.verifiable_log import (
     KEY,
     LogUnderTest,
@@ -190,3 +191,12 @@ async def covers(log: LogUnderTest, size: int) -> bool:
     except NotFound:
         return False
     return int(note.split("\n")[1]) >= size
+
+
+@pytest.mark.policy("131.7-3a")
+def test_the_signing_key_is_given_to_access_log_alone(migrated: Stack) -> None:
+    ports = choose_ports()
+    told = {name: process_environment(name, migrated, ports) for name in PROCESSES}
+    variable = "ALPR_ACCESS_LOG_LOG_KEY_FILE"
+    assert [name for name in PROCESSES if variable in told[name]] == ["access-log"]
+    assert migrated.secrets.log_signing_key.stat().st_mode & 0o077 == 0

@@ -6,18 +6,21 @@ from datetime import UTC, datetime
 
 from fastapi import FastAPI
 
-from alpr_access_log import api, consumers, domain, log_api
+from alpr_access_log import api, consumers, domain, holds_api, holds_consumers, log_api
+from alpr_access_log.evidence_alerts import Alerts
 from alpr_access_log.handlers import Door
+from alpr_access_log.holds import Holds
 from alpr_access_log.log_key import LogKey
 from alpr_access_log.log_reading import Log
 from alpr_access_log.log_sequencer import Sequencer, WitnessLoop
 from alpr_access_log.log_trust import Trust
 from alpr_access_log.log_witness import witness_at
+from alpr_access_log.retention import RetentionLoop
 from alpr_access_log.settings import Settings
 from alpr_common.auth import Gate, Revocations, TokenVerifier
 from alpr_common.kafka import Publisher
 from alpr_common.objects import Pictures
-from alpr_common.policy import Policy
+from alpr_common.policy import AgencyPolicies
 from alpr_common.postgres import Database, migrate
 from alpr_common.revocations import follow
 from alpr_common.web import all_alive, create_web_app, running
@@ -27,10 +30,12 @@ def build(settings: Settings) -> FastAPI:
     """The service. Raises `TopicsOutliveRetention` rather than let a topic keep what the policy
     says is gone."""
     common = settings.common
-    policy = Policy.load(common.policy_file)
-    domain.refuse_topics_that_outlive_retention([policy])
+    policies = AgencyPolicies.load(common.policy_file, common.policies_folder)
+    domain.refuse_topics_that_outlive_retention(policies.all)
     revocations = Revocations()
-    gate = Gate(TokenVerifier.from_file(common.token_public_key_file), policy, revocations)
+    gate = Gate(
+        TokenVerifier.from_file(common.token_public_key_file), policies.default, revocations
+    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -39,42 +44,66 @@ def build(settings: Settings) -> FastAPI:
         trust = Trust(log_key, witness_at(settings.log_witness_url))
         await migrate(settings.migration_database_url, "alpr_access_log")
         database = await Database.connect(settings.database_url, settings.database_pool_size)
+        # Connections of its own: however many people search, entries are covered within a second.
+        log_database = await Database.connect(settings.database_url, 2)
         publisher = Publisher(common.kafka_bootstrap_servers)
         reads = consumers.read_loop(
             database,
             publisher,
-            policy,
+            policies,
             bootstrap_servers=common.kafka_bootstrap_servers,
             batch_size=settings.batch_size,
-            clock=lambda: datetime.now(UTC),
+            clock=_now,
         )
         audit = consumers.audit_loop(
             database, publisher, bootstrap_servers=common.kafka_bootstrap_servers
         )
-        sequencer = Sequencer(database, trust)
+        sequencer = Sequencer(log_database, trust)
         witness = WitnessLoop(
-            database, trust, interval_seconds=settings.log_witness_interval_seconds
+            log_database, trust, interval_seconds=settings.log_witness_interval_seconds
         )
         app.state.log = Log(database, log_key)
-        app.state.door = Door(database, Pictures.at(common.object_store_url), policy)
+        pictures = Pictures.at(common.object_store_url)
+        app.state.door = Door(database, pictures, policies)
+        keeping = Holds(database, pictures, policies, Alerts(common.alerts_url))
+        app.state.holds = keeping
+        servers = common.kafka_bootstrap_servers
+        alerts = holds_consumers.alert_loop(
+            keeping, publisher, bootstrap_servers=servers, clock=_now
+        )
+        hits = holds_consumers.hit_loop(keeping, publisher, bootstrap_servers=servers, clock=_now)
+        retention = RetentionLoop(
+            keeping, interval_seconds=settings.retention_interval_seconds, clock=_now
+        )
         try:
-            loops_run = (reads.run(), audit.run(), sequencer.run(), witness.run())
+            loops_run = (
+                reads.run(), audit.run(), alerts.run(), hits.run(), sequencer.run(),
+                witness.run(), retention.run(),
+            )  # fmt: skip
             following = follow(common.kafka_bootstrap_servers, revocations)
             async with running(*loops_run, following) as loops:
                 app.state.checks |= {
                     "postgres": database.is_ready,
                     "reads": lambda: reads.is_ready,
                     "audit": lambda: audit.is_ready,
+                    "alerts": lambda: alerts.is_ready,
+                    "hits": lambda: hits.is_ready,
                     "revocations": lambda: revocations.is_loaded,
                     "loops": lambda: all_alive(loops),
                 }
                 yield
         finally:
             await publisher.stop()
+            await log_database.close()
             await database.close()
 
     app = create_web_app("access-log", "ALPR access log", lifespan=lifespan)
     app.state.gate = gate
     app.include_router(api.router(gate))
     app.include_router(log_api.router(gate))
+    app.include_router(holds_api.router(gate))
     return app
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -138,11 +138,12 @@ def _entry(
     entry = canonical(said)
     # A bundle holds 64 KiB per entry at most. What is longer keeps its proof and loses its text:
     # the record beside has it.
-    while len(entry) > ENTRY_MAX_BYTES:
-        sizes = {n: len(canonical(v)) for n, v in said.items() if n not in _NEVER_FOLDED}
-        longest = max(sizes, key=lambda name: (sizes[name], name))
-        digest = hashlib.sha256(canonical(said[longest])).hexdigest()
-        said[longest] = {"sha256": digest, "bytes": sizes[longest]}
+    texts = {name: canonical(value) for name, value in said.items() if name not in _NEVER_FOLDED}
+    for name in sorted(texts, key=lambda name: (len(texts[name]), name), reverse=True):
+        if len(entry) <= ENTRY_MAX_BYTES:
+            break
+        digest = hashlib.sha256(texts[name]).hexdigest()
+        said[name] = {"sha256": digest, "bytes": len(texts[name])}
         entry = canonical(said)
     return entry
 
