@@ -268,3 +268,15 @@ async def test_a_dead_letter_moves_the_offset_on_but_not_past_frames_of_its_batc
     await recognise_frames([message(world.frames[0][0], 0)], process._line)
     assert [r.plate for r in world.reads] == ["AB1234"]
     assert process.passes.offsets()[partition_key(0)][0] == 2
+
+
+async def test_a_busy_partition_commits_what_fits_and_is_quick_about_it() -> None:
+    shown = [s for c in range(150) for s in drive_by(f"cam-{c}", "AB1234", c * 0.01, frames=2)]
+    shown.sort(key=lambda s: s.at_seconds)
+    world = World({0: shown})
+    process = Process(world, Fate(), random.Random(1), [0.0])
+    await process.run()
+    assert len(passes_in(world)) == 150
+    offset, metadata = world.committed[partition_key(0)]
+    assert offset == len(shown)
+    assert 1000 < len(metadata) <= 4096

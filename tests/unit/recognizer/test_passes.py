@@ -186,7 +186,7 @@ def test_two_cameras_that_see_the_same_vehicle_read_it_once_each() -> None:
 def test_what_is_not_a_plate_is_not_reported() -> None:
     shown = [
         Shown(
-            "cam", 0.0, [sighting("A", 100), sighting("", 300), sighting("ZQ8FH1", 500, 400, 0.1)]
+            "cam", 0.0, [sighting("A", 100), sighting("", 300), sighting("ZQ8FH1", 500, 400, 0.01)]
         )
     ]
     assert reads_of(shown) == []

@@ -19,6 +19,7 @@ log = structlog.get_logger()
 
 _REMEMBERED_FRAMES = 4096
 _REMEMBERED_CAMERAS = 4096
+_LOOKED_AT = 400
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class PartitionPasses:
     def __init__(self, make_camera: Callable[[], CameraPasses], metadata: str) -> None:
         self._make_camera = make_camera
         self._cameras: OrderedDict[bytes, CameraPasses] = OrderedDict()
+        self._open: dict[bytes, CameraPasses] = {}
+        """Cameras with passes that are not out: what has to be looked at between frames."""
+        self._checkpoint: tuple[int, str] | None = None
+        """The last answer, until something changes."""
         self._frames: OrderedDict[UUID, None] = OrderedDict()
         self.next_offset: int | None = None
         self.refused: dict[int, PictureUnreadable] = {}
@@ -66,7 +71,7 @@ class PartitionPasses:
 
     def _forget_a_camera(self) -> None:
         for digest, camera in self._cameras.items():
-            if not any(p.is_open for p in camera.passes):
+            if not camera.has_open:
                 del self._cameras[digest]
                 return
 
@@ -77,14 +82,17 @@ class PartitionPasses:
     def refuse(self, offset: int, error: PictureUnreadable) -> None:
         self.refused[offset] = error
         self.next_offset = offset + 1
+        self._checkpoint = None
 
     def dead_lettered(self, offset: int) -> None:
         """A message without a frame; earlier ones of its batch may still be on their way here."""
         self._dead_letter_offset = max(self._dead_letter_offset, offset)
+        self._checkpoint = None
 
     def observe(self, seen: SeenFrame, sightings: Sequence[Sighting]) -> bool:
         """Take a frame in; False for one whose copy was taken in before."""
         self.next_offset = seen.offset + 1
+        self._checkpoint = None
         self.last_arrived_ms = max(self.last_arrived_ms, seen.arrived_ms)
         frame_id = seen.frame.frame_id
         if frame_id in self._frames:
@@ -92,29 +100,45 @@ class PartitionPasses:
         self._frames[frame_id] = None
         if len(self._frames) > _REMEMBERED_FRAMES:
             self._frames.popitem(last=False)
-        camera = self._camera(camera_digest(seen.frame.camera_id))
+        digest = camera_digest(seen.frame.camera_id)
+        camera = self._camera(digest)
         camera.observe(seen, sightings, self._emitted)
+        if camera.has_open:
+            self._open[digest] = camera
         return True
 
     def end_quiet(self, quiet_seconds: float, now: float, caught_up: bool) -> None:
         arrived_ms = self.last_arrived_ms - round(quiet_seconds * 1000)
         taken_at = now - quiet_seconds if caught_up else 0.0
-        for camera in self._cameras.values():
+        for camera in self._open.values():
             camera.end_quiet(arrived_ms, taken_at)
 
     def due(self) -> list[tuple[Pass, Reading]]:
-        return [due for camera in self._cameras.values() for due in camera.due()]
+        """Reads that have to go out now."""
+        found = [due for camera in self._open.values() for due in camera.due()]
+        self._close()
+        return found
+
+    def _close(self) -> None:
+        settled = [digest for digest, camera in self._open.items() if not camera.has_open]
+        for digest in settled:
+            del self._open[digest]
+            self._checkpoint = None
 
     def emitted(self, known: Pass) -> None:
+        """Its read is out."""
         known.settle(emitted=True)
+        self._checkpoint = None
         self._emitted.add((known.first_offset, known.position))
 
     @property
     def open_passes(self) -> int:
-        return sum(p.is_open for camera in self._cameras.values() for p in camera.passes)
+        return sum(p.is_open for camera in self._open.values() for p in camera.passes)
 
     def checkpoint(self) -> tuple[int, str] | None:
         """Offset and metadata to commit, asked between batches; None before the first message."""
+        if self._checkpoint is not None:
+            return self._checkpoint
         if self._dead_letter_offset >= (self.next_offset or 0):
             self.next_offset = self._dead_letter_offset + 1
         if self.next_offset is None:
@@ -122,19 +146,22 @@ class PartitionPasses:
         self.refused = {o: e for o, e in self.refused.items() if o >= self.next_offset}
         holds = [
             p.hold_offset
-            for camera in self._cameras.values()
+            for camera in self._open.values()
             for p in camera.passes
             if p.hold_offset is not None
         ]
         offset = min(holds, default=self.next_offset)
         self._emitted = {e for e in self._emitted if e[0] >= offset}
         snapshot = Snapshot(offset, self._snapshots(offset), tuple(sorted(self._emitted)))
-        return offset, encode(snapshot)
+        self._checkpoint = offset, encode(snapshot)
+        return self._checkpoint
 
     def _snapshots(self, offset: int) -> tuple[PassSnapshot, ...]:
-        """Passes as they were before `offset`; a hundred at most, which is what fits."""
+        """Passes as they were before `offset`, the likeliest to go on first; no more than fit."""
         found: list[tuple[tuple[int, int], int, PassSnapshot]] = []
-        for recency, (digest, camera) in enumerate(self._cameras.items()):
+        for age, (digest, camera) in enumerate(reversed(self._cameras.items())):
+            if len(found) >= _LOOKED_AT:
+                break
             newest = max((p.place.seen_ms for p in camera.passes), default=0)
             for known in camera.passes:
                 known.forget_before(offset)
@@ -143,8 +170,8 @@ class PartitionPasses:
                     continue
                 identity = None if known.is_emitted else known.first_frame_id
                 one = PassSnapshot(digest, place, known.began_ms, identity, known.position)
-                # Whole seconds behind the camera's newest pass first, then how recent the camera.
-                rank = (-((newest - place.seen_ms) // 3000), recency)
+                # How far behind its camera's newest pass first, then how long the camera is silent.
+                rank = (-((newest - place.seen_ms) // 3000), -age)
                 found.append((rank, len(found), one))
         return tuple(one for _, _, one in heapq.nlargest(150, found))
 

@@ -120,6 +120,10 @@ class CameraPasses:
         self._rules, self._limits, self._emission = rules, limits, emission
         self.passes: list[Pass] = []
 
+    @property
+    def has_open(self) -> bool:
+        return any(p.is_open for p in self.passes)
+
     def observe(
         self, seen: SeenFrame, sightings: Sequence[Sighting], already_emitted: set[tuple[int, int]]
     ) -> None:
