@@ -1,8 +1,9 @@
-"""`python -m alpr_access_log`: run the service. `… forget --help`: erase what must not be kept."""
+"""`python -m alpr_access_log`: run the service. `… purge [--dry-run]`: enforce retention now.
+`… forget --help`: erase what must not be kept."""
 
 import sys
 
-from alpr_access_log import log_forgetting
+from alpr_access_log import log_forgetting, retention_command
 from alpr_access_log.app import build
 from alpr_access_log.settings import Settings
 from alpr_common.telemetry import start_telemetry
@@ -12,6 +13,8 @@ from alpr_common.web import serve
 def main() -> None:
     if sys.argv[1:2] == ["forget"]:
         sys.exit(log_forgetting.main(sys.argv[2:]))
+    if sys.argv[1:2] == ["purge"]:
+        sys.exit(retention_command.main(sys.argv[2:]))
     settings = Settings()
     start_telemetry("access-log", settings.common)
     serve(build(settings), settings)

@@ -20,7 +20,7 @@ from alpr_access_log.handlers import Door, PictureKind
 from alpr_common.auth import Gate, NotSignedIn, Principal
 from alpr_common.errors import AlprError, NotFound, Outage
 from alpr_common.messages.base import Instant
-from alpr_common.policy import Role
+from alpr_common.policy import Policy, Role
 from alpr_common.web import StorableText
 
 log = structlog.get_logger()
@@ -143,32 +143,33 @@ def _searches(routes: APIRouter, gate: Gate) -> None:
         response: Response,
     ) -> SearchPage:
         response.headers.update(_NOT_KEPT)
+        policy = door.policy.of(principal.agency_id)
         limit = domain.checked_limit(
-            _DEFAULT_LIMIT if asked.limit is None else asked.limit, door.policy
+            _DEFAULT_LIMIT if asked.limit is None else asked.limit, policy
         )
         now = datetime.now(UTC)
         if asked.cursor is not None:
             position = domain.Position.of(asked.cursor)
-            same = _query(asked, door) if asked.plate is not None else None
+            same = _query(asked, policy) if asked.plate is not None else None
             page = await handlers.next_page(door, principal, position, same, limit, now)
         else:
             reason = domain.checked_reason(
-                asked.purpose, asked.case_number, asked.suspicion, asked.attested, door.policy
+                asked.purpose, asked.case_number, asked.suspicion, asked.attested, policy
             )
-            page = await handlers.search(door, principal, reason, _query(asked, door), limit, now)
+            page = await handlers.search(door, principal, reason, _query(asked, policy), limit, now)
         return SearchPage(access_id=page.access_id, items=page.items, next_cursor=page.next_cursor)
 
     routes.include_router(recorded)
 
 
-def _query(asked: SearchRequest, door: Door) -> domain.Query:
+def _query(asked: SearchRequest, policy: Policy) -> domain.Query:
     return domain.checked_query(
         asked.plate,
         asked.lookalike,
         asked.from_at,
         asked.to_at,
         asked.camera_ids or [],
-        door.policy,
+        policy,
     )
 
 

@@ -15,10 +15,14 @@ from alpr_common.errors import AlprError
 
 _QUERY_FIELDS = ("plate", "lookalike", "from", "to", "camera_ids", "limit", "cursor")
 _MOST_CHARACTERS = 2000
+_DECISIONS = ("/v1/holds", "/v1/evidence")
 
 
 async def attempt_of(request: Request) -> Attempt:
-    """The attempt behind a request to search, to see a picture, or to look at the records."""
+    """The attempt behind a request to search, to see a picture, to look at the records, or about
+    holds and evidence."""
+    if request.url.path.startswith(_DECISIONS):
+        return await _decision(request)
     if request.method == "GET" and "read_id" not in request.path_params:
         asked = {name: _text(value) for name, value in request.query_params.items()}
         return Attempt("access_records.listed", "access-records", query=asked)
@@ -37,6 +41,22 @@ async def attempt_of(request: Request) -> Attempt:
         case_number=_text(said.get("case_number")),
         suspicion=_text(said.get("suspicion")),
         query={name: _text(said[name]) for name in _QUERY_FIELDS if said.get(name) is not None},
+    )
+
+
+async def _decision(request: Request) -> Attempt:
+    """Something about holds or evidence packages."""
+    said = await _body(request) if request.method == "POST" else {}
+    path = _text(request.url.path) or ""
+    words = ("purpose", "case_number", "reason", "suspicion")
+    return Attempt(
+        action="hold.request" if path.startswith("/v1/holds") else "evidence.request",
+        subject=path.removeprefix("/v1/"),
+        purpose=_text(said.get("purpose")),
+        case_number=_text(said.get("case_number")),
+        suspicion=_text(said.get("suspicion") or said.get("reason")),
+        query={"method": request.method}
+        | {n: _text(v) for n, v in said.items() if n not in words and v is not None},
     )
 
 

@@ -8,7 +8,7 @@ from alpr_common.errors import MalformedMessage
 from alpr_common.kafka import ConsumeLoop, Decoded, Publisher, Received
 from alpr_common.messages.audit import AuditRecord
 from alpr_common.messages.read import Read
-from alpr_common.policy import Policy
+from alpr_common.policy import Policies
 from alpr_common.postgres import Database
 from alpr_common.topics import AUDIT, READS
 
@@ -21,7 +21,7 @@ Clock = Callable[[], datetime]
 def read_loop(
     database: Database,
     publisher: Publisher,
-    policy: Policy,
+    policies: Policies,
     *,
     bootstrap_servers: str,
     batch_size: int,
@@ -31,12 +31,12 @@ def read_loop(
 
     def decode(received: Received) -> Read:
         read = Read.from_bytes(_value(received))
-        domain.refuse_malformed_read(read, policy, clock())
+        domain.refuse_malformed_read(read, policies.of(read.agency_id), clock())
         return read
 
     async def handle(batch: Sequence[Decoded[Read]]) -> None:
         reads = [(one.message, _value(one.received)) for one in batch]
-        await handlers.store_reads(database, reads, policy, clock())
+        await handlers.store_reads(database, reads, policies, clock())
 
     return ConsumeLoop(
         bootstrap_servers=bootstrap_servers,

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
@@ -18,7 +18,7 @@ from alpr_common.errors import NotFound
 from alpr_common.messages.audit import AuditRecord
 from alpr_common.messages.read import Read
 from alpr_common.objects import Pictures
-from alpr_common.policy import Policy
+from alpr_common.policy import Policies
 from alpr_common.postgres import Database
 
 log = structlog.get_logger()
@@ -43,7 +43,12 @@ class Door:
 
     database: Database
     pictures: Pictures
-    policy: Policy
+    policy: Policies
+
+    def kept(self, agency_id: str, now: datetime) -> store.Kept:
+        """What of an agency's reads is within its retention at `now`."""
+        days = self.policy.of(agency_id).reads_retention_days
+        return store.Kept(now - timedelta(days=days), now)
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,8 @@ async def search(
     async with store.recording(door.database, agency_id) as connection:
         previous = await store.last_suspicion(connection, agency_id, principal.person_id)
         domain.refuse_copied_suspicion(reason.suspicion, previous)
-        found = await store.find_reads(connection, agency_id, query, None, limit + 1)
+        kept = door.kept(agency_id, now)
+        found = await store.find_reads(connection, agency_id, query, None, limit + 1, kept)
         record = AccessRecord(
             record_id=access_id,
             access_id=access_id,
@@ -126,10 +132,13 @@ async def next_page(
         )
         if access is None:
             raise AccessNotYours("The cursor belongs to no search of yours. Search again.")
-        domain.refuse_expired(access.occurred_at, door.policy.search_paging_seconds, now)
+        policy = door.policy.of(agency_id)
+        domain.refuse_expired(access.occurred_at, policy.search_paging_seconds, now)
         if same_query is not None and same_query != access.query:
             raise CursorInvalid("The cursor belongs to another search. Search without it.")
-        found = await store.find_reads(connection, agency_id, access.query, position, limit + 1)
+        found = await store.find_reads(
+            connection, agency_id, access.query, position, limit + 1, door.kept(agency_id, now)
+        )
         record = AccessRecord(
             record_id=uuid4(),
             access_id=access.access_id,
@@ -177,8 +186,11 @@ async def view_picture(
         shown_at = await store.returned_at(connection, agency_id, person_id, access_id, read_id)
         if access is None or shown_at is None:
             raise AccessNotYours("That search of yours did not return this read. Search for it.")
-        domain.refuse_expired(shown_at, door.policy.picture_view_seconds, now)
-        read = await store.read_message(connection, agency_id, read_id, access.query)
+        policy = door.policy.of(agency_id)
+        domain.refuse_expired(shown_at, policy.picture_view_seconds, now)
+        read = await store.read_message(
+            connection, agency_id, read_id, access.query, door.kept(agency_id, now)
+        )
     if read is None:
         raise NotFound("The read is not stored any more.")
     # Taken first and shown last: between the two the record becomes durable.
@@ -248,13 +260,13 @@ async def list_records(
 
 
 async def store_reads(
-    database: Database, reads: Sequence[tuple[Read, bytes]], policy: Policy, now: datetime
+    database: Database, reads: Sequence[tuple[Read, bytes]], policies: Policies, now: datetime
 ) -> None:
     """Store a batch, each agency's reads in a transaction of their own; redeliveries change
     nothing. Reads beyond their retention are left out and counted."""
     by_agency: dict[str, list[tuple[Read, bytes]]] = defaultdict(list)
     for read, message in reads:
-        if domain.is_past_retention(read, policy, now):
+        if domain.is_past_retention(read, policies.of(read.agency_id), now):
             STORED.labels("past_retention").inc()
         else:
             by_agency[read.agency_id].append((read, message))

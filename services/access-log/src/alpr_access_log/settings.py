@@ -21,4 +21,10 @@ class Settings(ListenSettings, DatabaseSettings):
     log_witness_url: str = "file:///var/lib/alpr/witness"
     """Where copies of checkpoints go: file:// or http(s)://, out of reach of the database."""
     log_witness_interval_seconds: float = Field(default=60, gt=0)
+    retention_interval_seconds: float = Field(default=3600, gt=0)
+    """How often reads past their retention are looked for; a day goes when its last second is."""
+    evidence_key_file: Path = Path("/etc/alpr/access-log-evidence-key.pem")
+    """PEM of the Ed25519 key that seals evidence packages; never in PostgreSQL."""
+    evidence_name: str = Field(default="alpr.example/evidence", pattern=r"^[^\s+]+$")
+    """Name of the seals, with the agency behind it each one's: a host and path of yours."""
     common: CommonSettings = Field(default_factory=CommonSettings)

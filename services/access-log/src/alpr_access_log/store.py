@@ -44,23 +44,48 @@ INSERT INTO read ({_COLUMNS}) SELECT {_COLUMNS} FROM pg_temp.staged_read
 ON CONFLICT (read_id, captured_at) DO NOTHING
 """  # noqa: S608 - constants
 
-_FIND = """
-SELECT read_id, captured_at, message::text AS message FROM read
+_FOUND = """
+SELECT read_id, captured_at, message FROM {table}
 WHERE agency_id = $1 AND captured_at >= $2 AND captured_at < $3
   AND ($4::text[] IS NULL OR camera_id = ANY($4))
   AND ($5::timestamptz IS NULL OR (captured_at, read_id) < ($5, $6::uuid))
-  AND {plate}
+  AND {plate} AND {shown}
 ORDER BY captured_at DESC, read_id DESC LIMIT $7
 """
-_FIND_EQUAL = {c: _FIND.format(plate=f"{c} = $8") for c in ("plate", "match_key")}
+# What is past its retention is not shown, purged or not; what a hold or its category keeps is.
+_SHOWN = "captured_at >= $8::timestamptz"
+_HELD_SHOWN = """(captured_at >= $8::timestamptz OR keep_until > $9::timestamptz OR EXISTS (
+    SELECT FROM hold_read m JOIN hold h USING (hold_id)
+    WHERE m.read_id = held_read.read_id AND h.released_at IS NULL))"""
+# A read lies in its partition, among the held, or in both; each branch gives its newest.
+_FIND = """
+SELECT DISTINCT ON (captured_at, read_id) read_id, captured_at, message::text AS message
+FROM (({stored}) UNION ALL ({held})) found
+ORDER BY captured_at DESC, read_id DESC LIMIT $7
+"""
+
+
+def _find(plate: str) -> str:
+    return _FIND.format(
+        stored=_FOUND.format(table="read", plate=plate, shown=_SHOWN),
+        held=_FOUND.format(table="held_read", plate=plate, shown=_HELD_SHOWN),
+    )
+
+
+_FIND_EQUAL = {c: _find(f"{c} = $10") for c in ("plate", "match_key")}
 _FIND_LIKE = {
-    c: _FIND.format(plate=f"{c} >= $9 AND {c} < $10 AND {c} LIKE $8")
-    for c in ("plate", "match_key")
+    c: _find(f"{c} >= $11 AND {c} < $12 AND {c} LIKE $10") for c in ("plate", "match_key")
 }
-_READ = """
+_READ = f"""
 SELECT message::text FROM read
 WHERE agency_id = $1 AND read_id = $2 AND captured_at >= $3 AND captured_at < $4
-"""
+  AND captured_at >= $5::timestamptz
+UNION ALL
+SELECT message::text FROM held_read
+WHERE agency_id = $1 AND read_id = $2 AND captured_at >= $3 AND captured_at < $4
+  AND {_HELD_SHOWN.replace("$8", "$5").replace("$9", "$6")}
+LIMIT 1
+"""  # noqa: S608 - constants
 
 _APPEND = """
 INSERT INTO access_record (record_id, agency_id, access_id, occurred_at, service, person_id,
@@ -212,14 +237,27 @@ async def last_suspicion(connection: Connection, agency_id: str, person_id: str)
     return text
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What may still be shown: reads captured since `since`, and what something keeps at `now`."""
+
+    since: datetime
+    now: datetime
+
+
 async def find_reads(
-    connection: Connection, agency_id: str, query: Query, after: Position | None, most: int
+    connection: Connection,
+    agency_id: str,
+    query: Query,
+    after: Position | None,
+    most: int,
+    kept: Kept,
 ) -> list[Found]:
     """Reads that the query asks for, newest first, at most `most`, behind `after`."""
     asked = query.plate_question
     arguments: list[Any] = [
         agency_id, query.from_at, query.to_at, list(query.camera_ids) or None,
-        after and after.captured_at, after and after.read_id, most,
+        after and after.captured_at, after and after.read_id, most, kept.since, kept.now,
     ]  # fmt: skip
     if asked.equal is not None:
         rows = await connection.fetch(_FIND_EQUAL[asked.column], *arguments, asked.equal)
@@ -254,10 +292,12 @@ async def returned_at(
 
 
 async def read_message(
-    connection: Connection, agency_id: str, read_id: UUID, query: Query
+    connection: Connection, agency_id: str, read_id: UUID, query: Query, kept: Kept
 ) -> Read | None:
     """The stored read, looked for in the days that the query covers."""
-    text = await connection.fetchval(_READ, agency_id, read_id, query.from_at, query.to_at)
+    text = await connection.fetchval(
+        _READ, agency_id, read_id, query.from_at, query.to_at, kept.since, kept.now
+    )
     return Read.model_validate_json(text) if text is not None else None
 
 

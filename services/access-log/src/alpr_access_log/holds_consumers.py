@@ -1,0 +1,60 @@
+"""Alerts that were acted on become holds (131.5-c), and hits of some categories are kept longer."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from alpr_access_log import holds
+from alpr_access_log.holds import Holds
+from alpr_common.errors import MalformedMessage
+from alpr_common.kafka import ConsumeLoop, Decoded, Publisher, Received
+from alpr_common.messages.alert import AlertChanged
+from alpr_common.messages.hit import Hit
+from alpr_common.topics import ALERTS, HITS
+
+GROUP_ALERTS = "alpr-access-log-alerts"
+GROUP_HITS = "alpr-access-log-hits"
+
+Clock = Callable[[], datetime]
+
+
+def alert_loop(
+    keeping: Holds, publisher: Publisher, *, bootstrap_servers: str, clock: Clock
+) -> ConsumeLoop[AlertChanged]:
+    """Places holds from `alpr.alerts.v1`."""
+
+    async def handle(batch: Sequence[Decoded[AlertChanged]]) -> None:
+        for one in batch:
+            await holds.hold_alert(keeping, one.message, clock())
+
+    return ConsumeLoop(
+        bootstrap_servers=bootstrap_servers,
+        group_id=GROUP_ALERTS,
+        topic=ALERTS,
+        decode=lambda received: AlertChanged.from_bytes(_value(received)),
+        handle=handle,
+        publisher=publisher,
+    )
+
+
+def hit_loop(
+    keeping: Holds, publisher: Publisher, *, bootstrap_servers: str, clock: Clock
+) -> ConsumeLoop[Hit]:
+    """Keeps reads from `alpr.hits.v1` for as long as their category says."""
+
+    async def handle(batch: Sequence[Decoded[Hit]]) -> None:
+        await holds.keep_hits(keeping, [one.message for one in batch], clock())
+
+    return ConsumeLoop(
+        bootstrap_servers=bootstrap_servers,
+        group_id=GROUP_HITS,
+        topic=HITS,
+        decode=lambda received: Hit.from_bytes(_value(received)),
+        handle=handle,
+        publisher=publisher,
+    )
+
+
+def _value(received: Received) -> bytes:
+    if received.value is None:
+        raise MalformedMessage("the message is empty")
+    return received.value
