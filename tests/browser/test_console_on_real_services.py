@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, StorageState, expect
 
 from alpr_common.kafka import Publisher
 from alpr_common.objects import Pictures
@@ -43,10 +43,19 @@ async def agency(services: Services) -> AsyncIterator[Agency]:
     await publisher.stop()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def rivera(chromium: Browser, agency: Agency) -> AsyncIterator[Person]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def session(chromium: Browser, agency: Agency) -> StorageState:
+    """Officer Rivera's session: signed in once, used by page after page."""
     async with person_at(chromium, agency.console_url) as person:
         await person.sign_in("rivera", PASSWORD)
+        await person.is_live()
+        return await person.page.context.storage_state()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def rivera(chromium: Browser, agency: Agency, session: StorageState) -> AsyncIterator[Person]:
+    async with person_at(chromium, agency.console_url, session=session) as person:
+        await person.goes_to("/board")
         await person.is_live()
         yield person
 
@@ -157,7 +166,7 @@ async def test_a_search_is_refused_without_its_reasons_and_then_shows_recorded_p
     await expect(page.locator(".row", has_text="KLN482")).to_be_visible(timeout=_ARRIVES_MS)
     await rivera.goes_to("/search")
     search = page.get_by_role("button", name="Record and search")
-    await page.get_by_label("Plate").fill("kln 482")
+    await page.locator("[name=plate]").fill("kln 482")
     expected = [
         ("131.7-3a", page.get_by_label("Purpose").select_option("stolen_vehicle")),
         ("131.7-3b", page.get_by_label("Case or incident number").fill("26-018834")),
@@ -187,17 +196,17 @@ async def test_an_entry_by_hand_is_added_and_retracted_and_a_file_imported(
         await hale.sign_in("hale", PASSWORD, "/hotlist")
         await page.get_by_text("Add a plate by hand").click()
         form = page.locator("form[action='/hotlist'][method=post]")
-        await form.get_by_label("Plate").fill("xy 4471")
-        await form.get_by_label("Category").select_option("stolen_plate")
+        await form.locator("[name=plate]").fill("xy 4471")
+        await form.locator("[name=category]").select_option("stolen_plate")
         until = datetime.now(UTC) + timedelta(days=3)
-        await form.get_by_label("Until").fill(until.strftime("%Y-%m-%dT%H:%M"))
+        await form.locator("[name=expires_at]").fill(until.strftime("%Y-%m-%dT%H:%M"))
         await form.get_by_role("button", name="Add to the hot list").click()
         await expect(hale.refusal).to_contain_text("131.6-7")
-        await form.get_by_label("Reason").fill("Taken off a parked car on 31st Street")
+        await form.locator("[name=reason]").fill("Taken off a parked car on 31st Street")
         await form.get_by_role("button", name="Add to the hot list").click()
         await expect(page.locator(".done-well")).to_be_visible()
         await page.get_by_text("Take it off the list").click()
-        await page.get_by_label("Reason").fill("Plate was found")
+        await page.locator("[name=reason]").fill("Plate was found")
         await page.get_by_role("button", name="Retract the entry").click()
         await expect(page.locator(".history")).to_contain_text("Plate was found")
         await hale.goes_to("/hotlist")

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, StorageState, expect
 
 # A refusal is an answer with a status of its own, which Chromium also logs as an error.
 _EXPECTED = (
@@ -79,10 +79,14 @@ class Person:
 
 @asynccontextmanager
 async def person_at(
-    chromium: Browser, url: str, *, width: int = 1440, height: int = 900, touch: bool = False
-) -> AsyncIterator[Person]:
-    """A fresh browser profile; at the end it must have reported no fault of the page."""
+    chromium: Browser, url: str, *, width: int = 1440, height: int = 900, touch: bool = False,
+    session: StorageState | None = None,
+) -> AsyncIterator[Person]:  # fmt: skip
+    """A fresh browser profile (with a session's cookies, if one is given); at the end it must have
+    reported no fault of the page."""
     options: dict[str, Any] = {"viewport": {"width": width, "height": height}}
+    if session is not None:
+        options["storage_state"] = session
     if touch:
         options |= {"has_touch": True, "is_mobile": True, "device_scale_factor": 2}
     context = await chromium.new_context(**options)

@@ -29,7 +29,7 @@ from alpr_common.auth import Gate, NotSignedIn, Principal, TokenIssuer, TokenVer
 from alpr_common.errors import AlprError, NotFound
 from alpr_common.plates import match_key, normalize
 from alpr_common.policy import Policy, Role
-from alpr_common.web import create_web_app
+from alpr_common.web import create_web_app, problem
 from alpr_matcher import domain as hot_list
 from tests.browser.support.sightings import AGENCY, Pictured
 
@@ -94,6 +94,7 @@ class Double:
         self.refreshes = 0
         self.changes: list[UUID] = []
         self.refuses_streams = False
+        self.withdrawn = False
 
     # --- What tests do ------------------------------------------------------------------------
 
@@ -130,6 +131,13 @@ class Double:
 
     def _app(self) -> FastAPI:
         app = create_web_app("double", "Double of the REST APIs")
+
+        @app.middleware("http")
+        async def withdraw(request: Request, call_next: Any) -> Any:
+            if self.withdrawn and "authorization" in request.headers:
+                return problem(401, "Sign in first", "It was withdrawn.", code="not-signed-in")
+            return await call_next(request)
+
         self._identity(app)
         self._alerts(app)
         self._door(app)

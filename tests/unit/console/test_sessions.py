@@ -84,6 +84,20 @@ async def test_the_activity_of_one_session_does_not_unlock_another(page: Page) -
     assert (await page.client.get("/session")).status_code == 401
 
 
+async def test_a_token_that_was_withdrawn_is_asked_for_again_and_the_place_kept(
+    page: Page, double: Double
+) -> None:
+    await page.sign_in()
+    double.withdrawn = True
+    for path in ("/board", "/hotlist"):
+        answer = await page.get(path)
+        assert answer.status_code == 303, path
+        assert answer.headers["location"].startswith("/sign-in?why=expired&to=%2F"), path
+    fragment = await page.get("/board", fragment=True)
+    assert fragment.status_code == 401
+    assert fragment.headers["alpr-sign-in"] == "expired"
+
+
 async def test_signing_out_leaves_nothing_and_ends_the_session(page: Page, double: Double) -> None:
     await page.sign_in()
     answer = await page.post("/sign-out")

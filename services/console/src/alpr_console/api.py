@@ -121,6 +121,10 @@ def add_error_pages(app: FastAPI, pages: Pages) -> None:
 
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Refused) -> Response:
+        if error.problem.status == HTTPStatus.UNAUTHORIZED:
+            # The token looks good from here, but identity has withdrawn it (signed out elsewhere,
+            # role or training changed).
+            return await sign_in_needed(request, SignInNeeded("expired"))
         return shown(request, error.problem)
 
     @app.exception_handler(AlprError)

@@ -127,8 +127,8 @@ class Alert(BaseModel):
     @property
     def order(self) -> str:
         """Sorts the board as text: open before finished, urgent before not, newest first."""
-        age = 10**13 - int(self.created_at.timestamp() * 1000)
-        return f"{int(self.finished)}-{self.priority}-{age:013d}"
+        age = 10**16 - int(self.created_at.timestamp() * 1_000_000)
+        return f"{int(self.finished)}-{self.priority}-{age:016d}"
 
     @property
     def position(self) -> str:

@@ -36,6 +36,8 @@ def routes(sessions: Sessions, pages: Pages, upstream: Upstream) -> APIRouter:
                 "matcher", "GET", "/v1/hotlist/entries", token=session.access_token, params=params
             )
         except Refused as error:
+            if error.problem.status == HTTPStatus.UNAUTHORIZED:
+                raise
             list_problem = error.problem
         context = {"typed": Typed(), "problem": None, "imported": None, "added": None} | shown
         fragment = is_fragment(request) and request.method == "GET"

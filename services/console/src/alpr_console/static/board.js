@@ -1,6 +1,6 @@
 // The alert board: rows that come and change by themselves, one alert beside them, sound.
 
-import { checkSession, say, sessionRestored, showAges, typing } from "./shell.js";
+import { askToSignIn, checkSession, say, sessionRestored, showAges, typing } from "./shell.js";
 import { Live } from "./live.js";
 import { Sounder } from "./sound.js";
 import { listenToKeys } from "./keys.js";
@@ -197,6 +197,7 @@ live.addEventListener("alert", (event) => {
   offerFresh();
 });
 live.addEventListener("interrupted", () => checkSession());
+live.addEventListener("signed-out", () => askToSignIn("expired"));
 sessionRestored.addEventListener("restored", () => live.start());
 addEventListener("online", () => { if (live.state === "lost") live.start(); });
 document.addEventListener("visibilitychange", () => {

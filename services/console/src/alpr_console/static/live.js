@@ -63,6 +63,7 @@ export class Live extends EventTarget {
     const wait = TRY_AGAIN_MS[Math.min(this.#tries, TRY_AGAIN_MS.length - 1)];
     this.#tries += 1;
     this.#retry = setTimeout(() => this.start(), wait);
+    if (trouble && trouble.status === 401) this.dispatchEvent(new Event("signed-out"));
     // A token's end closes the stream in the ordinary course; that alone is no reason to alarm.
     if (this.#tries > 1 || trouble || !navigator.onLine) {
       this.#become("lost", trouble);
