@@ -67,15 +67,13 @@ async def _no_store(response: Response) -> None:
 
 def router(gate: Gate) -> APIRouter:
     """All routes of holds."""
-    routes = APIRouter(
+    recorded = APIRouter(
         prefix="/v1/holds", tags=["holds"], max_body_size=_BODY_MAX_BYTES,
-        dependencies=[Depends(_no_store)],
+        dependencies=[Depends(_no_store)], route_class=RecordedRoute,
     )  # fmt: skip
-    recorded = APIRouter(route_class=RecordedRoute)
     _deciding(recorded, gate)
     _looking(recorded, gate)
-    routes.include_router(recorded)
-    return routes
+    return recorded
 
 
 def _deciding(routes: APIRouter, gate: Gate) -> None:
