@@ -11,6 +11,7 @@ from alpr_recognizer.ctc import log_softmax, read_ctc
 from alpr_recognizer.domain import Image, PlateBox, Reading, WeightsRefused
 from alpr_recognizer.models import DetectorConfig, ReaderConfig
 from alpr_recognizer.pictures import fit, grey, letterbox
+from alpr_recognizer.syntax import with_syntax
 
 Tensor = npt.NDArray[np.float32]
 
@@ -141,7 +142,7 @@ def readings(logits: Tensor, states: Tensor | None, config: ReaderConfig) -> lis
                 reading.text, reading.confidence, reading.probabilities,
                 reading.length_certainty, codes,
             )  # fmt: skip
-        out.append(reading)
+        out.append(with_syntax(reading))
     return out
 
 

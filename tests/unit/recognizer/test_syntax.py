@@ -1,0 +1,78 @@
+"""The order of letters and digits as a prior between look-alikes, never as a rule."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from alpr_recognizer.domain import CHARSET, Reading
+from alpr_recognizer.syntax import has_usual_form, with_syntax
+from tests.unit.recognizer.scenes import reading
+
+
+def told(text: str, doubts: dict[int, str], jurisdictions: dict[str, float]) -> Reading:
+    """A reading that leans to `text` (60 to 40) where `doubts` says what else it may be."""
+    one = reading(text, 0.9**6)
+    rows = one.probabilities.copy()
+    for position, other in doubts.items():
+        rows[position] = 1e-6
+        rows[position, CHARSET.index(text[position])] = 0.6
+        rows[position, CHARSET.index(other)] = 0.4
+    return dataclasses.replace(one, probabilities=rows, jurisdictions=jurisdictions)
+
+
+@pytest.mark.parametrize(
+    ("text", "jurisdiction", "usual"),
+    [
+        ("ABC1234", "BR", True),
+        ("ABC1D23", "BR", True),
+        ("ABC12D3", "BR", False),
+        ("BMW1234", "EU-D", True),
+        ("B123MW", "EU-D", False),
+        ("AB12CDE", "EU-GB", True),
+        ("ANYTHING", "US-IL", None),
+    ],
+)
+def test_the_forms_that_jurisdictions_issue(text: str, jurisdiction: str, usual: bool) -> None:
+    assert has_usual_form(text, jurisdiction) is usual
+
+
+def test_a_zero_among_the_letters_becomes_an_o_and_an_o_among_the_digits_a_zero() -> None:
+    one = told("JQ012O4", {2: "O", 5: "0"}, {"BR": 0.98})
+    assert with_syntax(one).text == "JQO1204"
+
+
+def test_the_other_character_stays_an_alternative() -> None:
+    after = with_syntax(told("JQ01234", {2: "O"}, {"BR": 0.98}))
+    assert after.text == "JQO1234"
+    assert after.alternatives(2)[0][0] == "0"
+    assert after.probabilities.sum(axis=1) == pytest.approx(
+        told("JQ01234", {2: "O"}, {}).probabilities.sum(axis=1)
+    )
+    assert 0 < after.confidence <= 1
+
+
+def test_clear_pixels_outweigh_the_prior() -> None:
+    one = reading("JQ01234", 0.999**7, {2: "O"})
+    one = dataclasses.replace(one, jurisdictions={"BR": 0.98})
+    assert with_syntax(one).text == "JQ01234"
+
+
+def test_a_jurisdiction_that_is_not_known_changes_nothing() -> None:
+    one = told("JQ01234", {2: "O"}, {"US-IL": 0.99})
+    assert with_syntax(one) is one
+    nobody = told("JQ01234", {2: "O"}, {})
+    assert with_syntax(nobody) is nobody
+
+
+def test_agreeing_with_the_form_makes_a_reading_surer_and_disagreeing_less_so() -> None:
+    usual = told("JQO1234", {2: "0"}, {"BR": 0.98})
+    assert with_syntax(usual).confidence > usual.confidence
+    odd = told("JQO12X4", {2: "0"}, {"BR": 0.98})
+    assert with_syntax(odd).confidence == pytest.approx(odd.confidence, rel=0.05)
+
+
+def test_many_doubts_at_once_stay_affordable() -> None:
+    rows = np.full((8, len(CHARSET)), 1 / len(CHARSET))
+    one = Reading("O0I1B8S5", 1e-6, rows, 1.0, {"BR": 0.5, "EU-D": 0.5})
+    assert len(with_syntax(one).text) == 8
