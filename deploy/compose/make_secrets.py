@@ -38,9 +38,13 @@ def main(folder: Path, services_file: Path = SERVICES_WITH_A_SCHEMA) -> None:
     _password(folder / "postgres" / "superuser.password")
     for service in _with_a_schema(services_file):
         _database_addresses(folder, service)
-    log_key = folder / "access-log" / "log-signing-key.pem"
-    if not log_key.exists():
-        _write(log_key, _private_pem(Ed25519PrivateKey.generate()), _ALPR)
+    for name in ("log-signing-key.pem", "evidence-key.pem"):
+        key = folder / "access-log" / name
+        if not key.exists():
+            _write(key, _private_pem(Ed25519PrivateKey.generate()), _ALPR)
+    factor_key = folder / "identity" / "second-factor.key"
+    if not factor_key.exists():
+        _write(factor_key, secrets.token_urlsafe(32), _ALPR)
     cookie_key = folder / "console" / "cookie.key"
     if not cookie_key.exists():
         _write(cookie_key, secrets.token_urlsafe(32), _ALPR)
@@ -67,8 +71,10 @@ def _database_addresses(folder: Path, service: str) -> None:
         lines.append(f"ALPR_{service.upper()}_{name}='{url}'\n")
     if service == "identity":
         lines.append("ALPR_IDENTITY_TOKEN_PRIVATE_KEY_FILE='/run/alpr/token-private-key.pem'\n")
+        lines.append("ALPR_IDENTITY_SECOND_FACTOR_KEY_FILE='/run/alpr/second-factor.key'\n")
     if service == "access_log":
         lines.append("ALPR_ACCESS_LOG_LOG_KEY_FILE='/run/alpr/log-signing-key.pem'\n")
+        lines.append("ALPR_ACCESS_LOG_EVIDENCE_KEY_FILE='/run/alpr/evidence-key.pem'\n")
     _write(folder / service.replace("_", "-") / "environment", "".join(lines), _ALPR)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
@@ -22,8 +22,9 @@ from alpr_common.web import create_web_app
 from alpr_identity import api, handlers
 from alpr_identity.audit import OPERATOR
 from alpr_identity.domain import Person
+from alpr_identity.identity import Identity
 from alpr_identity.passwords import Passwords, banned_passwords
-from alpr_identity.sessions import Identity
+from alpr_identity.sealing import Sealer
 from alpr_local.stack import Stack
 
 OURS, OTHERS = "IL0222900", "IL0160000"
@@ -69,8 +70,11 @@ class IdentityUnderTest:
     def bearer(access_token: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {access_token}"}
 
-    async def sign_in(self, username: str, password: str = PASSWORD) -> httpx.Response:
+    async def sign_in(
+        self, username: str, password: str = PASSWORD, code: str | None = None
+    ) -> httpx.Response:
         body = {"username": username, "password": password}
+        body |= {"code": code} if code else {}
         return await self.client.post("/v1/sessions", json=body)
 
     async def refresh(self, refresh_token: str) -> httpx.Response:
@@ -83,9 +87,22 @@ class IdentityUnderTest:
     async def audits(self, subject: str) -> list[dict[str, Any]]:
         """What was queued for alpr.audit.v1 about somebody, oldest first."""
         rows = await self.sql("SELECT topic, value FROM identity.outbox ORDER BY outbox_id")
-        assert {r["topic"] for r in rows} == {"alpr.audit.v1"}
-        records = [json.loads(r["value"]) for r in rows]
+        assert {r["topic"] for r in rows} <= {"alpr.audit.v1", "alpr.sessions.v1"}
+        records = [json.loads(r["value"]) for r in rows if r["topic"] == "alpr.audit.v1"]
         return [r for r in records if r["subject"] == subject]
+
+    async def withdrawn(self, subject_id: object) -> list[dict[str, Any]]:
+        """What was queued for alpr.sessions.v1 about a session or person, oldest first."""
+        rows = await self.sql(
+            "SELECT value FROM identity.outbox WHERE topic = 'alpr.sessions.v1' AND key = $1 "
+            "ORDER BY outbox_id",
+            str(subject_id),
+        )
+        return [json.loads(r["value"]) for r in rows]
+
+    def with_policy(self, policy: Policy) -> None:
+        """Go on under another policy file (the gate's routes keep theirs)."""
+        self.app.state.identity = self.identity = replace(self.identity, policy=policy)
 
     async def sql(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
         """As the database's superuser."""
@@ -112,7 +129,9 @@ async def identity(migrated: Stack) -> AsyncIterator[IdentityUnderTest]:
     # Real argon2id, made light: what is tested here is not how long it takes.
     light = Passwords(argon2=PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1))
     app = create_web_app("identity", "identity")
-    app.state.identity = Identity(database, light, banned_passwords(), issuer, Policy())
+    app.state.identity = Identity(
+        database, light, banned_passwords(), issuer, Policy(), sealer=Sealer((b"s" * 32,))
+    )
     app.include_router(api.router(gate, issuer.private_key.public_key()))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("192.0.2.7", 5000))
     async with httpx.AsyncClient(transport=transport, base_url="http://identity") as client:

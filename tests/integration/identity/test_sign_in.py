@@ -8,6 +8,7 @@ import pytest
 
 from alpr_common.policy import Policy, Role
 from alpr_identity import sessions
+from alpr_identity.confirming import Claim
 from alpr_identity.passwords import Passwords
 from alpr_identity.refusals import SessionEnded, SignInRefused
 from tests.integration.identity.conftest import OURS, PASSWORD, IdentityUnderTest
@@ -85,7 +86,7 @@ async def test_no_refusal_comes_sooner_than_the_floor(identity: IdentityUnderTes
     clock = asyncio.get_running_loop()
     began = clock.time()
     with pytest.raises(SignInRefused):
-        await sessions.sign_in(slow, "nobody-of-that-name", WRONG, None, NOON)
+        await sessions.sign_in(slow, Claim("nobody-of-that-name", WRONG), NOON)
     assert clock.time() - began >= 0.3
 
 
@@ -122,11 +123,11 @@ async def test_failures_of_the_past_are_forgotten_and_a_success_forgets_them(
     for minutes in (0, 1, 2, 3):
         at = NOON + timedelta(minutes=minutes)
         with pytest.raises(SignInRefused):
-            await sessions.sign_in(identity.identity, person.username, WRONG, None, at)
+            await sessions.sign_in(identity.identity, Claim(person.username, WRONG), at)
     later = NOON + timedelta(minutes=16)
     with pytest.raises(SignInRefused):
-        await sessions.sign_in(identity.identity, person.username, WRONG, None, later)
-    await sessions.sign_in(identity.identity, person.username, PASSWORD, None, later)
+        await sessions.sign_in(identity.identity, Claim(person.username, WRONG), later)
+    await sessions.sign_in(identity.identity, Claim(person.username, PASSWORD), later)
     (left,) = await identity.sql(
         "SELECT count(*) AS n FROM identity.sign_in_failure WHERE person_id = $1", person.person_id
     )
@@ -208,10 +209,10 @@ async def test_an_idle_session_ends_and_a_busy_one_after_twelve_hours(
 ) -> None:
     person = await identity.person()
     it = identity.identity
-    idle = await sessions.sign_in(it, person.username, PASSWORD, None, NOON)
+    idle = await sessions.sign_in(it, Claim(person.username, PASSWORD), NOON)
     with pytest.raises(SessionEnded, match="away"):
         await sessions.refresh(it, idle.refresh_token, None, NOON + timedelta(minutes=61))
-    busy = await sessions.sign_in(it, person.username, PASSWORD, None, NOON)
+    busy = await sessions.sign_in(it, Claim(person.username, PASSWORD), NOON)
     for minutes in range(50, 12 * 60, 50):
         at = NOON + timedelta(minutes=minutes)
         busy = await sessions.refresh(it, busy.refresh_token, None, at)
@@ -224,7 +225,7 @@ async def test_an_access_token_never_outlives_its_session(identity: IdentityUnde
     person = await identity.person()
     short = replace(identity.identity, policy=Policy(session_max_seconds=120))
     now = datetime.now(UTC)
-    signed_in = await sessions.sign_in(short, person.username, PASSWORD, None, now)
+    signed_in = await sessions.sign_in(short, Claim(person.username, PASSWORD), now)
     assert signed_in.expires_at == now + timedelta(seconds=120)
 
 

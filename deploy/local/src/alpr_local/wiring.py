@@ -23,7 +23,14 @@ PROCESSES = (
     "identity",
     "console",
 )
-_CREDENTIALS = ("_DATABASE_URL", "_PRIVATE_KEY_FILE", "_COOKIE_KEY_FILE", "_LOG_KEY_FILE")
+_CREDENTIALS = (
+    "_DATABASE_URL",
+    "_PRIVATE_KEY_FILE",
+    "_COOKIE_KEY_FILE",
+    "_LOG_KEY_FILE",
+    "_EVIDENCE_KEY_FILE",
+    "_FACTOR_KEY_FILE",
+)
 _WITH_AN_ADDRESS = ("ingest", "matcher", "alerts", "access-log", "identity", "console")
 
 
@@ -59,7 +66,9 @@ def environment(stack: Stack, ports: dict[str, int]) -> dict[str, str]:
         "ALPR_OBJECT_STORE_URL": stack.objects_folder.as_uri(),
         "ALPR_TOKEN_PUBLIC_KEY_FILE": str(stack.secrets.token_public_key),
         "ALPR_IDENTITY_TOKEN_PRIVATE_KEY_FILE": str(stack.secrets.token_private_key),
+        "ALPR_IDENTITY_SECOND_FACTOR_KEY_FILE": str(stack.secrets.file("second-factor.key")),
         "ALPR_ACCESS_LOG_LOG_KEY_FILE": str(stack.secrets.log_signing_key),
+        "ALPR_ACCESS_LOG_EVIDENCE_KEY_FILE": str(stack.secrets.evidence_key),
         "ALPR_ACCESS_LOG_LOG_WITNESS_URL": stack.witness_folder.as_uri(),
         "ALPR_CONSOLE_COOKIE_KEY_FILE": str(stack.secrets.file("console-cookie.key")),
         "ALPR_MODELS_FOLDER": str(repository() / "models"),

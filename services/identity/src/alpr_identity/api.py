@@ -17,7 +17,7 @@ from alpr_common.auth import Gate, Principal, check_access, public
 from alpr_common.errors import AlprError
 from alpr_common.policy import Role
 from alpr_common.web import StorableText
-from alpr_identity import handlers, sessions
+from alpr_identity import factor_api, handlers, sessions
 from alpr_identity.audit import Actor
 from alpr_identity.bodies import (
     Credentials,
@@ -34,8 +34,10 @@ from alpr_identity.bodies import (
     Refresh,
     Tokens,
     TrainingRecorded,
+    TrainingShown,
 )
-from alpr_identity.sessions import Identity
+from alpr_identity.confirming import Claim
+from alpr_identity.identity import Identity
 
 # A body is read before anybody asks who sent it.
 _BODY_MAX_BYTES = 64 * 1024
@@ -58,6 +60,7 @@ def router(gate: Gate, public_key: Ed25519PublicKey) -> APIRouter:
     _oneself(routes, gate)
     _people(routes, gate)
     _person(routes, gate)
+    routes.include_router(factor_api.router(gate))
     return routes
 
 
@@ -86,9 +89,8 @@ def _sessions(routes: APIRouter, gate: Gate) -> None:
         said: Credentials, identity: TheIdentity, request: Request, response: Response
     ) -> Tokens:
         response.headers.update(_NOT_KEPT)
-        signed_in = await sessions.sign_in(
-            identity, said.username, said.password, _address(request), datetime.now(UTC)
-        )
+        claim = Claim(said.username, said.password, said.code, _address(request))
+        signed_in = await sessions.sign_in(identity, claim, datetime.now(UTC))
         return Tokens.of(signed_in)
 
     @routes.post("/sessions/refresh", dependencies=[Depends(public)])
@@ -103,7 +105,7 @@ def _sessions(routes: APIRouter, gate: Gate) -> None:
 
     @routes.delete("/sessions", status_code=HTTPStatus.NO_CONTENT)
     async def sign_out(
-        identity: TheIdentity, principal: Annotated[Principal, Depends(gate.signed_in())]
+        identity: TheIdentity, principal: Annotated[Principal, Depends(gate.enrolling())]
     ) -> None:
         await sessions.sign_out(identity, principal, datetime.now(UTC))
 
@@ -115,19 +117,23 @@ def _address(request: Request) -> str | None:
 def _oneself(routes: APIRouter, gate: Gate) -> None:
     @routes.get("/me")
     async def me(
-        identity: TheIdentity, principal: Annotated[Principal, Depends(gate.signed_in())]
+        identity: TheIdentity, principal: Annotated[Principal, Depends(gate.enrolling())]
     ) -> Me:
         person = await handlers.me(identity, principal)
+        today = datetime.now(UTC).date()
         refusal: AlprError | None = None
         try:
-            check_access(
-                person.principal(person.person_id, None), gate.policy, datetime.now(UTC).date()
-            )
+            check_access(person.principal(person.person_id, None), gate.policy, today)
         except AlprError as error:
             refusal = error
         return Me(
             **asdict(person),
-            may_access=refusal is None,
+            leads=TrainingShown.of(
+                person.leads_until, person.leads_certificate, gate.policy, today
+            ),
+            alpr=TrainingShown.of(person.alpr_until, person.alpr_certificate, gate.policy, today),
+            must_enrol=principal.must_enrol,
+            may_access=refusal is None and not principal.must_enrol,
             why_not=refusal and refusal.detail,
             clause=refusal and refusal.clause,
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import FastAPI
@@ -13,10 +14,15 @@ from alpr_common.policy import Policy
 from alpr_common.postgres import Database, migrate
 from alpr_common.revocations import follow
 from alpr_common.web import all_alive, create_web_app, running
-from alpr_identity import api
+from alpr_identity import api, upkeep
+from alpr_identity.identity import Identity
 from alpr_identity.passwords import Passwords, banned_passwords
-from alpr_identity.sessions import Identity
+from alpr_identity.sealing import Sealer
 from alpr_identity.settings import Settings
+
+
+class SecondFactorKeyMissing(Exception):
+    """The policy asks for second factors and there is no key to seal them with."""
 
 
 class KeysDiffer(Exception):
@@ -24,12 +30,17 @@ class KeysDiffer(Exception):
 
 
 def build(settings: Settings) -> FastAPI:
-    """The service. Raises `KeysDiffer` rather than sign tokens that nobody would accept."""
+    """The service. Raises `KeysDiffer` rather than sign tokens that nobody would accept, and
+    `SecondFactorKeyMissing` rather than let in whom the policy wants to see a code of."""
     common = settings.common
     policy = Policy.load(common.policy_file)
     issuer = TokenIssuer.from_file(settings.token_private_key_file, settings.access_token_seconds)
     verifier = TokenVerifier.from_file(common.token_public_key_file)
     _refuse_other_key(issuer, verifier)
+    if policy.second_factor_roles and settings.second_factor_key_file is None:
+        raise SecondFactorKeyMissing(
+            "The policy's second_factor_roles needs ALPR_IDENTITY_SECOND_FACTOR_KEY_FILE"
+        )
     revocations = Revocations()
     gate = Gate(verifier, policy, revocations)
 
@@ -41,7 +52,8 @@ def build(settings: Settings) -> FastAPI:
             relay = OutboxRelay(identity.database, publisher)
             try:
                 following = follow(common.kafka_bootstrap_servers, revocations)
-                async with running(relay.run(), following) as loops:
+                looking = upkeep.run(identity, settings.upkeep_seconds, lambda: datetime.now(UTC))
+                async with running(relay.run(), following, looking) as loops:
                     app.state.checks |= {
                         "postgres": identity.database.is_ready,
                         "revocations": lambda: revocations.is_loaded,
@@ -61,6 +73,8 @@ async def opened(
     settings: Settings, policy: Policy, issuer: TokenIssuer
 ) -> AsyncIterator[Identity]:
     """Everything that the use cases need, on a schema that is up to date."""
+    key_file = settings.second_factor_key_file
+    sealer = Sealer.from_file(key_file) if key_file else None
     await migrate(settings.migration_database_url, "alpr_identity")
     database = await Database.connect(settings.database_url, settings.database_pool_size)
     try:
@@ -71,6 +85,7 @@ async def opened(
             issuer,
             policy,
             settings.refusal_floor_seconds,
+            sealer,
         )
     finally:
         await database.close()

@@ -41,6 +41,7 @@ class Actor:
 
 
 OPERATOR = Actor("operator", "Operator at the command line", Role.SERVICE.value)
+UPKEEP = Actor("identity", "The sign-in service by itself", Role.SERVICE.value)
 
 
 async def tell(

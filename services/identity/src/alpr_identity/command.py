@@ -15,8 +15,8 @@ from alpr_identity import handlers, store
 from alpr_identity.app import opened
 from alpr_identity.audit import OPERATOR
 from alpr_identity.domain import Person, folded_username
+from alpr_identity.identity import Identity
 from alpr_identity.refusals import PersonNotFound
-from alpr_identity.sessions import Identity
 from alpr_identity.settings import Settings
 
 

@@ -13,7 +13,12 @@ from uuid import UUID
 
 from alpr_common.auth import Principal
 from alpr_common.policy import Policy, Role
-from alpr_identity.refusals import PasswordTooWeak, SessionEnded, UsernameMalformed
+from alpr_identity.refusals import (
+    PasswordTooWeak,
+    PersonNotFound,
+    SessionEnded,
+    UsernameMalformed,
+)
 
 TrainingKind = Literal["leads", "alpr"]
 
@@ -45,8 +50,13 @@ class Person:
     leads_certificate: str | None = None
     alpr_until: date | None = None
     alpr_certificate: str | None = None
+    second_factor_at: datetime | None = None
+    active_since: datetime | None = None
+    rights_version: int = 0
 
-    def principal(self, session_id: UUID, address: str | None) -> Principal:
+    def principal(
+        self, session_id: UUID, address: str | None, *, must_enrol: bool = False
+    ) -> Principal:
         """What a token says about this person."""
         return Principal(
             person_id=str(self.person_id),
@@ -57,6 +67,8 @@ class Person:
             leads_training_until=self.leads_until,
             alpr_training_until=self.alpr_until,
             address=address,
+            rights_version=self.rights_version,
+            must_enrol=must_enrol,
         )
 
 
@@ -79,6 +91,15 @@ class Session:
     created_at: datetime
     refreshed_at: datetime
     ended_because: str | None
+    second_factor_at: datetime | None = None
+
+
+def own_id(principal: Principal) -> UUID:
+    """The caller's id; raises `PersonNotFound` for a token that names nobody of ours."""
+    try:
+        return UUID(principal.person_id)
+    except ValueError as error:
+        raise PersonNotFound("The token names nobody who is known here.") from error
 
 
 def folded_username(text: str) -> str:
@@ -170,6 +191,52 @@ def why_over(session: Session, policy: Policy, now: datetime) -> str | None:
 def session_end(session: Session, policy: Policy) -> datetime:
     """When the session ends however it is used (CJISSECPOL IA-11)."""
     return session.created_at + timedelta(seconds=policy.session_max_seconds)
+
+
+def overdue(policy: Policy, now: datetime) -> tuple[datetime, datetime]:
+    """A session last refreshed before the first, or begun before the second, can go on no more."""
+    return (
+        now - timedelta(seconds=policy.session_idle_seconds),
+        now - timedelta(seconds=policy.session_max_seconds),
+    )
+
+
+def may_sign_in(person: Person, policy: Policy, now: datetime) -> bool:
+    return person.active and person.locked_at is None and not is_inactive(person, policy, now)
+
+
+def is_inactive(person: Person, policy: Policy, now: datetime) -> bool:
+    """Whether nobody has used the account for so long that it must be disabled."""
+    used = [person.created_at, person.signed_in_at, person.active_since]
+    return max(at for at in used if at is not None) < inactive_since(policy, now)
+
+
+def inactive_since(policy: Policy, now: datetime) -> datetime:
+    return now - timedelta(days=policy.inactive_days_max)
+
+
+def must_enrol(person: Person, session: Session, policy: Policy) -> bool:
+    """Whether the session rests on a password alone where the policy asks for more."""
+    return person.role in policy.second_factor_roles and session.second_factor_at is None
+
+
+def is_narrowed(before: Person, after: Person) -> bool:
+    """Whether a training ends earlier than it did."""
+    pairs = ((before.leads_until, after.leads_until), (before.alpr_until, after.alpr_until))
+    return any(was is not None and (now is None or now < was) for was, now in pairs)
+
+
+def reminder_due(valid_until: date | None, policy: Policy, today: date) -> int | None:
+    """The reminder (its days before the end) that is due now for a training; None if none is."""
+    left = days_left(valid_until, today)
+    if left is None or left < 0:
+        return None
+    return min((days for days in policy.training_reminder_days if left <= days), default=None)
+
+
+def days_left(valid_until: date | None, today: date) -> int | None:
+    """Days through which the training still holds, today not counted; negative once lapsed."""
+    return None if valid_until is None else (valid_until - today).days
 
 
 def failures_count_since(policy: Policy, now: datetime) -> datetime:

@@ -3,16 +3,20 @@ own password. Each change is audited in the transaction that makes it."""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 from alpr_common.auth import Principal
 from alpr_common.policy import Role
 from alpr_common.postgres import Connection
-from alpr_identity import audit, domain, sessions, store
+from alpr_identity import audit, confirming, domain, factor_store, sessions, store
 from alpr_identity.audit import Actor
-from alpr_identity.domain import Person, Training, TrainingKind
+from alpr_identity.confirming import Claim
+from alpr_identity.domain import Person, Training, TrainingKind, own_id
+from alpr_identity.identity import Identity
 from alpr_identity.refusals import OwnAccount, PasswordWrong, PersonNotFound
-from alpr_identity.sessions import Identity
+
+_ROSTER_MOST = 10_000
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,8 @@ async def change_person(
 ) -> Person:
     """Change name, rank, role or standing; raises `PersonNotFound`, `OwnAccount`.
 
-    A role holds from the next refresh on; who is deactivated has no session from now on.
+    A changed role holds from now on: tokens that name the old one are withdrawn. Who is
+    deactivated has no session any more.
     """
     if str(person_id) == principal.person_id and (change.role or change.active is not None):
         raise OwnAccount("Ask another administrator of your agency.")
@@ -143,6 +148,8 @@ async def change_person(
             await store.change_person(connection, after, now)
             if not after.active:
                 await sessions.end_all(connection, after, "deactivated", now)
+            if "role" in changed or not after.active:
+                await sessions.withdraw_tokens(connection, after, "person_changed", now)
             await _tell(connection, Actor.of(principal), after, "person.changed", now, **changed)
     return after if changed else before
 
@@ -156,13 +163,15 @@ async def record_training(
 ) -> Person:
     """Add to the training history; raises `PersonNotFound`. What is said last holds."""
     async with identity.database.transaction(principal.agency_id) as connection:
-        await _locked(connection, person_id)
+        before = await _locked(connection, person_id)
         for record in records:
             await store.add_training(
                 connection, person_id, record.kind, record.valid_until, record.certificate,
                 principal.person_id, now,
             )  # fmt: skip
         person = await _locked(connection, person_id)
+        if domain.is_narrowed(before, person):
+            await sessions.withdraw_tokens(connection, person, "training_changed", now)
         await _tell(
             connection, Actor.of(principal), person, "person.training_recorded", now,
             **_training_words(person),
@@ -198,12 +207,10 @@ async def change_own_password(
     Raises `PasswordWrong` (which counts towards the lock as a failed sign-in does),
     `PasswordTooWeak`.
     """
-    person, _ = await get_person(identity, principal.agency_id, _own_id(principal))
+    person, _ = await get_person(identity, principal.agency_id, own_id(principal))
     _refuse_weak(identity, new, person.username, person.name, person.agency_id)
-    confirmed = await sessions.confirm_password(
-        identity, person.username, present, principal.address, now
-    )
-    if not confirmed:
+    claim = Claim(person.username, present, address=principal.address)
+    if not await confirming.confirm(identity, claim, now, ask_code=False):
         raise PasswordWrong("Type the password that you signed in with.")
     password_hash = await identity.passwords.hash(new)
     async with identity.database.transaction(principal.agency_id) as connection:
@@ -224,17 +231,30 @@ async def release(
     return replace(person, locked_at=None)
 
 
+@dataclass(frozen=True)
+class RosterLine:
+    """One person's training, and the reminders of it that were given."""
+
+    person: Person
+    reminders: list[dict[str, Any]]
+
+
+async def roster(identity: Identity, agency_id: str, now: datetime) -> list[RosterLine]:
+    """The training of everybody active in the agency, by username (131.5-a)."""
+    async with identity.database.transaction(agency_id) as connection:
+        people = await store.list_people(connection, None, _ROSTER_MOST)
+        given = await factor_store.reminders(connection, now.date())
+    return [
+        RosterLine(p, [r for r in given if r["person_id"] == p.person_id])
+        for p in people
+        if p.active
+    ]
+
+
 async def me(identity: Identity, principal: Principal) -> Person:
     """The caller as stored now; raises `PersonNotFound`."""
-    person, _ = await get_person(identity, principal.agency_id, _own_id(principal))
+    person, _ = await get_person(identity, principal.agency_id, own_id(principal))
     return person
-
-
-def _own_id(principal: Principal) -> UUID:
-    try:
-        return UUID(principal.person_id)
-    except ValueError as error:
-        raise PersonNotFound("The token names nobody who is known here.") from error
 
 
 async def _locked(connection: Connection, person_id: UUID) -> Person:

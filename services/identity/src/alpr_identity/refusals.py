@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from alpr_common.errors import AlprError, Conflict, NotFound
+from alpr_common.errors import AlprError, Conflict, NotFound, Outage
 
 
 class SignInRefused(AlprError):
@@ -14,9 +14,41 @@ class SignInRefused(AlprError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The username or the password is wrong, or the account is locked after failed "
-            "attempts or not active. If you are sure of both, ask your ALPR administrator."
+            "The username, the password or the code is wrong, or the account is locked after "
+            "failed attempts or not active. If you are sure of all, ask your ALPR administrator."
         )
+
+
+class SecondFactorNeeded(AlprError):
+    """The password is right; only the code is missing."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    title = "Type the code of your second factor"
+    clause = "131.7-3c"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Send `code` as well: the six digits that your app shows, or a recovery code."
+        )
+
+
+class SecondFactorWrong(AlprError):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "That is not the code"
+    clause = "131.7-3c"
+
+
+class SecondFactorAbsent(Conflict):
+    title = "There is no second factor to do that with"
+
+
+class SecondFactorUnavailable(Outage):
+    title = "Second factors cannot be used here"
+
+
+class ConfirmationWrong(AlprError):
+    status = HTTPStatus.FORBIDDEN
+    title = "The password or the code is wrong"
 
 
 class SessionEnded(AlprError):
@@ -51,3 +83,7 @@ class OwnAccount(Conflict):
 
 class PersonNotFound(NotFound):
     title = "Your agency has no such person"
+
+
+class SessionNotFound(NotFound):
+    title = "There is no such session of yours"

@@ -14,8 +14,14 @@ class Settings(ListenSettings, DatabaseSettings):
     port: int = 8007
     token_private_key_file: Path = Path("/etc/alpr/token-private.pem")
     access_token_seconds: int = Field(default=900, ge=30, le=900)
-    """How long a change of role or training may stay unnoticed by the other services: tokens are
-    checked without asking here. 60 makes it a minute, for one refresh per person and minute."""
+    """How long a token lives. The other services learn of a sign-out, a changed role or a training
+    taken away within seconds (alpr.sessions.v1); this is how long they may not while Kafka is
+    away."""
+    second_factor_key_file: Path | None = None
+    """Secrets that second factors are sealed with, 32 or more characters, one a line: the first
+    seals, all open; never in PostgreSQL. None: nobody can set one up."""
+    upkeep_seconds: float = Field(default=600, gt=0)
+    """How often reminders, long absences and sessions left open are looked for."""
     fips: bool = False
     """Passwords by PBKDF2-HMAC-SHA-512 instead of argon2id, which FIPS 140 does not know."""
     refusal_floor_seconds: float = Field(default=0.5, ge=0)

@@ -19,10 +19,12 @@ _AGENCY_OF = "SELECT agency_id FROM person WHERE username = $1"
 
 _PERSON = """
 SELECT p.person_id, p.agency_id, p.username, p.name, p.rank, p.role, p.active, p.locked_at,
-    p.signed_in_at, p.created_at, p.updated_at, p.password_hash,
+    p.signed_in_at, p.created_at, p.updated_at, p.password_hash, p.active_since,
+    p.rights_version, factor.confirmed_at AS second_factor_at,
     leads.valid_until AS leads_until, leads.certificate AS leads_certificate,
     alpr.valid_until AS alpr_until, alpr.certificate AS alpr_certificate
 FROM person p
+LEFT JOIN second_factor factor USING (person_id)
 LEFT JOIN LATERAL (
     SELECT valid_until, certificate FROM training t
     WHERE t.person_id = p.person_id AND kind = 'leads' ORDER BY training_sequence DESC LIMIT 1
@@ -44,7 +46,8 @@ INSERT INTO person (person_id, agency_id, username, name, rank, role, password_h
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $8)
 """
 _CHANGE = """
-UPDATE person SET name = $2, rank = $3, role = $4, active = $5, updated_at = $6
+UPDATE person SET name = $2, rank = $3, role = $4, active = $5, updated_at = $6,
+    active_since = CASE WHEN $5 AND NOT active THEN $6 ELSE active_since END
 WHERE person_id = $1
 """
 _SET_PASSWORD = """
@@ -52,6 +55,10 @@ UPDATE person SET password_hash = $2, password_changed_at = $3, updated_at = $3
 WHERE person_id = $1
 """  # noqa: S105
 _REHASH = "UPDATE person SET password_hash = $2 WHERE person_id = $1"
+_NARROW = """
+UPDATE person SET rights_version = rights_version + 1 WHERE person_id = $1
+RETURNING rights_version
+"""
 _SET_LOCK = "UPDATE person SET locked_at = $2 WHERE person_id = $1"
 _SIGNED_IN = "UPDATE person SET signed_in_at = $2 WHERE person_id = $1"
 
@@ -68,16 +75,19 @@ WHERE person_id = $1 ORDER BY training_sequence DESC
 _COUNT_FAILURES = "SELECT count(*) FROM sign_in_failure WHERE person_id = $1 AND failed_at > $2"
 _ADD_FAILURE = """
 INSERT INTO sign_in_failure (agency_id, person_id, failed_at)
-SELECT agency_id, person_id, $2 FROM person WHERE person_id = $1
+SELECT agency_id, person_id, $2 FROM person WHERE person_id = $1 RETURNING failure_id
 """
+_DROP_FAILURE = "DELETE FROM sign_in_failure WHERE failure_id = $1"
 _CLEAR_FAILURES = "DELETE FROM sign_in_failure WHERE person_id = $1"
 
 _ADD_SESSION = """
-INSERT INTO session (session_id, agency_id, person_id, address, created_at, refreshed_at)
-VALUES ($1, $2, $3, $4, $5, $5)
+INSERT INTO session (session_id, agency_id, person_id, address, created_at, refreshed_at,
+    second_factor_at)
+VALUES ($1, $2, $3, $4, $5, $5, $6)
 """
 _SESSION = """
-SELECT session_id, agency_id, person_id, created_at, refreshed_at, ended_because
+SELECT session_id, agency_id, person_id, created_at, refreshed_at, ended_because,
+    second_factor_at
 FROM session WHERE session_id = $1 FOR UPDATE
 """
 _REFRESHED = "UPDATE session SET refreshed_at = $2 WHERE session_id = $1"
@@ -166,6 +176,12 @@ async def rehash_password(connection: Connection, person_id: UUID, password_hash
     await connection.execute(_REHASH, person_id, password_hash)
 
 
+async def narrow_rights(connection: Connection, person_id: UUID) -> int:
+    """The person's next rights version: older tokens are of no use once that is told."""
+    version: int = await connection.fetchval(_NARROW, person_id)
+    return version
+
+
 async def set_lock(connection: Connection, person_id: UUID, locked_at: datetime | None) -> None:
     await connection.execute(_SET_LOCK, person_id, locked_at)
 
@@ -193,8 +209,15 @@ async def count_failures(connection: Connection, person_id: UUID, since: datetim
     return count
 
 
-async def add_failure(connection: Connection, person_id: UUID, now: datetime) -> None:
-    await connection.execute(_ADD_FAILURE, person_id, now)
+async def add_failure(connection: Connection, person_id: UUID, now: datetime) -> int:
+    """Returns the attempt's number."""
+    failure_id: int = await connection.fetchval(_ADD_FAILURE, person_id, now)
+    return failure_id
+
+
+async def drop_failure(connection: Connection, failure_id: int) -> None:
+    """That attempt was none of guessing; those before it stay counted."""
+    await connection.execute(_DROP_FAILURE, failure_id)
 
 
 async def clear_failures(connection: Connection, person_id: UUID) -> None:
@@ -204,7 +227,7 @@ async def clear_failures(connection: Connection, person_id: UUID) -> None:
 async def add_session(connection: Connection, session: Session, address: str | None) -> None:
     await connection.execute(
         _ADD_SESSION, session.session_id, session.agency_id, session.person_id, address,
-        session.created_at,
+        session.created_at, session.second_factor_at,
     )  # fmt: skip
 
 
