@@ -51,7 +51,15 @@ class SecretFiles:
     @property
     def log_signing_key(self) -> Path:
         """PEM file (PKCS #8) of the Ed25519 key that access-log signs checkpoints with."""
-        path = self.folder / "log-signing-key.pem"
+        return self._private_key("log-signing-key.pem")
+
+    @property
+    def evidence_key(self) -> Path:
+        """PEM file (PKCS #8) of the Ed25519 key that access-log seals evidence packages with."""
+        return self._private_key("evidence-key.pem")
+
+    def _private_key(self, name: str) -> Path:
+        path = self.folder / name
         if not path.exists():
             self._write(path, _private_pem(Ed25519PrivateKey.generate()))
         return path

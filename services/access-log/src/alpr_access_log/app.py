@@ -6,7 +6,16 @@ from datetime import UTC, datetime
 
 from fastapi import FastAPI
 
-from alpr_access_log import api, consumers, domain, holds_api, holds_consumers, log_api
+from alpr_access_log import (
+    api,
+    consumers,
+    domain,
+    evidence_api,
+    holds_api,
+    holds_consumers,
+    log_api,
+)
+from alpr_access_log.evidence import Evidence
 from alpr_access_log.evidence_alerts import Alerts
 from alpr_access_log.handlers import Door
 from alpr_access_log.holds import Holds
@@ -41,6 +50,7 @@ def build(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # First: without its key the log could promise nothing, so nothing starts.
         log_key = LogKey.from_file(settings.log_key_file, settings.log_name)
+        seal_key = LogKey.from_file(settings.evidence_key_file, settings.evidence_name)
         trust = Trust(log_key, witness_at(settings.log_witness_url))
         await migrate(settings.migration_database_url, "alpr_access_log")
         database = await Database.connect(settings.database_url, settings.database_pool_size)
@@ -67,6 +77,7 @@ def build(settings: Settings) -> FastAPI:
         app.state.door = Door(database, pictures, policies)
         keeping = Holds(database, pictures, policies, Alerts(common.alerts_url))
         app.state.holds = keeping
+        app.state.evidence = Evidence(keeping, app.state.log, seal_key, common.models_folder)
         servers = common.kafka_bootstrap_servers
         alerts = holds_consumers.alert_loop(
             keeping, publisher, bootstrap_servers=servers, clock=_now
@@ -102,6 +113,7 @@ def build(settings: Settings) -> FastAPI:
     app.include_router(api.router(gate))
     app.include_router(log_api.router(gate))
     app.include_router(holds_api.router(gate))
+    app.include_router(evidence_api.router(gate))
     return app
 
 

@@ -118,7 +118,7 @@ async def hold_alert(holds: Holds, change: AlertChanged, now: datetime) -> None:
     async with store.recording(holds.database, agency_id) as connection:
         await holds_store.lock_shared(connection, agency_id)
         newest = await holds_store.newest_of_alert(connection, agency_id, change.alert_id)
-        released_at = newest and newest.released_at
+        released_at = newest.released_at if newest else None
         if released_at is not None and released_at >= change.occurred_at:
             return
         is_new = newest is None or released_at is not None
