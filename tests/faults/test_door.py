@@ -68,11 +68,13 @@ class Door:
         principal = Principal(person, "Ann", agency, role, "s", date.max, date.max)
         return issuer.issue(principal, datetime.now(UTC))
 
-    async def search(self, person: str) -> httpx.Response | None:
+    async def search(
+        self, person: str, process: ServiceProcess | None = None
+    ) -> httpx.Response | None:
         """The answer; None when the connection broke instead."""
         try:
             return await self.client.post(
-                f"{self.process.url}/v1/searches",
+                f"{(process or self.process).url}/v1/searches",
                 json=search_body() | {"plate": PLATE},
                 headers={"Authorization": f"Bearer {self.token(person)}"},
             )
@@ -197,17 +199,21 @@ async def test_every_answer_of_a_storm_of_kills_stands_in_a_log_that_verifies(
 ) -> None:
     rng, ended = random.Random(7), asyncio.Event()
     answered_ids: list[UUID] = []
+    # A second replica answers and sequences all the while; only the first is killed.
+    second = await asyncio.to_thread(
+        door.services.start, "access-log", instance="second", deadline_seconds=120
+    )
 
-    async def search_on() -> None:
+    async def search_on(process: ServiceProcess) -> None:
         while not ended.is_set():
-            answer = await door.search(str(uuid4()))
+            answer = await door.search(str(uuid4()), process)
             if answer is not None and answer.status_code == 200:
                 assert shows_rows(answer)
                 answered_ids.append(UUID(answer.json()["access_id"]))
             else:
                 await asyncio.sleep(0.05)
 
-    searchers = [asyncio.create_task(search_on()) for _ in range(4)]
+    searchers = [asyncio.create_task(search_on(process)) for process in (door.process, second) * 2]
     for fault in (kill_the_process, kill_the_server, kill_the_process, kill_the_process):
         if fault is kill_the_server and not door.stack.is_local:
             continue
@@ -218,6 +224,7 @@ async def test_every_answer_of_a_storm_of_kills_stands_in_a_log_that_verifies(
         await door.recover()
     ended.set()
     await asyncio.gather(*searchers)
+    await asyncio.to_thread(second.terminate)
     assert len(answered_ids) > 40
     stored = await stored_record_ids(door, answered_ids)
     assert set(answered_ids) - stored == set()

@@ -8,7 +8,6 @@ it has committed.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -98,11 +97,11 @@ async def run(stack: Stack, *statements: str) -> None:
 @asynccontextmanager
 async def held(stack: Stack, step: Step) -> AsyncIterator[None]:
     """While the block runs, who comes to the step waits there. The block may kill the server."""
-    await run(stack, *{BEGUN: _HOLD_COMMIT, ON_DISK: _NO_STANDBY}.get(step, ()))
-    if step is ON_DISK:
-        await _until_commits_wait(stack)
     holder = await asyncpg.connect(stack.postgres_admin_dsn)
     try:
+        await run(stack, *{BEGUN: _HOLD_COMMIT, ON_DISK: _NO_STANDBY}.get(step, ()))
+        if step is ON_DISK:
+            await _until_commits_wait(stack)
         if step.lock:
             await holder.execute(f"BEGIN; {step.lock}")
         yield
@@ -159,7 +158,7 @@ async def _until_commits_wait(stack: Stack) -> None:
 
     async def commit_for_ever() -> None:
         while True:
-            await probe.execute("SELECT pg_current_xact_id()")
+            await probe.execute("SELECT pg_logical_emit_message(true, 'probe', '')")
 
     committing = asyncio.create_task(commit_for_ever())
     try:
@@ -172,7 +171,6 @@ async def _until_commits_wait(stack: Stack) -> None:
         await watcher.execute("SELECT pg_terminate_backend($1)", pid)
     finally:
         committing.cancel()
-        with contextlib.suppress(asyncio.CancelledError, asyncpg.PostgresError, OSError):
-            await committing
+        await asyncio.gather(committing, return_exceptions=True)
         probe.terminate()
         await watcher.close()

@@ -1,6 +1,9 @@
 """The log as outsiders read it: files of tlog-tiles, proofs, who may fetch what."""
 
+import asyncio
 import json
+import subprocess
+import sys
 from base64 import b64decode
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -18,6 +21,7 @@ from alpr_common.auth import Gate, Principal, TokenIssuer, TokenVerifier, ungate
 from alpr_common.policy import Policy, Role
 from alpr_common.postgres import Database
 from alpr_common.web import create_web_app
+from alpr_local.processes import Services
 from alpr_local.stack import Stack
 from alpr_translog.checkpoint import Checkpoint
 from alpr_translog.merkle import leaf_hash, verify_consistency, verify_inclusion
@@ -233,3 +237,21 @@ async def test_only_the_owner_can_forget(log: LogUnderTest) -> None:
     async with log.database.transaction(log.agency_id) as connection:
         with pytest.raises(ValueError, match="none of"):
             await log_store.forget(connection, log.agency_id, "plate; --", "ann", datetime.now(UTC))
+
+
+async def test_the_operator_forgets_from_the_command_line(log: LogUnderTest) -> None:
+    await log.append()
+    first = await asyncio.to_thread(run_forget, log, "--order", "26 CH 1234")
+    assert (first.returncode, first.stdout) == (0, "person_name: erased in 1 records\n")
+    again = await asyncio.to_thread(run_forget, log, "--order", "26 CH 1234")
+    assert again.returncode == 1
+    without_an_order = await asyncio.to_thread(run_forget, log)
+    assert without_an_order.returncode == 2
+
+
+def run_forget(log: LogUnderTest, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "alpr_access_log", "forget", "--agency", log.agency_id]
+    return subprocess.run(
+        [*command, "--person-id", "ann", "--field", "person_name", *more],
+        env=Services(log.stack).environment_for_tools(), capture_output=True, text=True,
+    )  # fmt: skip
