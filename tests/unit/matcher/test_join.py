@@ -2,19 +2,20 @@
 
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from alpr_common.errors import DeadLetterCapReached, Outage
-from alpr_common.kafka import DeadLetterCap, Publisher, Received
+from alpr_common.kafka import DeadLetterCap, Publisher
 from alpr_common.messages.hit import Hit
-from alpr_common.messages.hotlist import HotListRecord
+from alpr_common.messages.hotlist import HotListPattern, HotListRecord
 from alpr_common.messages.read import Read
 from alpr_common.policy import Policy
 from alpr_common.topics import HITS, READS
 from alpr_matcher.join import Join
+from alpr_matcher.local_store import StoreBroken
 from alpr_matcher.table import HotListTable
 from tests.unit.matcher.samples import a_read, an_entry
 
@@ -40,11 +41,14 @@ class Outgoing(Publisher):
         return acknowledged()
 
 
-def received(read: Read | bytes, key: bytes | None = None) -> Received:
+def received(read: Read | bytes, key: bytes | None = None) -> Any:
+    """A record as aiokafka gives it."""
     value = read if isinstance(read, bytes) else read.to_bytes()
     if key is None:
         key = read.match_key.encode() if isinstance(read, Read) else b"A8C1234"
-    return Received(READS.name, 0, 0, key, value, {}, 0)
+    return SimpleNamespace(
+        topic=READS.name, partition=0, offset=0, key=key, value=value, headers=(), timestamp=0
+    )
 
 
 def a_join(outgoing: Publisher, cap: int = 10) -> Join:
@@ -89,23 +93,26 @@ async def test_too_many_malformed_reads_stop_the_join() -> None:
         await a_join(Outgoing(), cap=3).handle([received(b"nothing", key)] * 5)
 
 
-def test_the_table_counts_keys_and_entries_and_forgets_tombstones() -> None:
-    table, entry = HotListTable(), an_entry()
-    key = entry.match_key.encode()
-    two = HotListRecord(match_key=entry.match_key, entries=(entry, an_entry("A8C1234")))
-    table.put(key, two.to_bytes())
-    assert (len(table), table.entry_count, len(table.entries(key))) == (1, 2, 2)
-    table.put(key, HotListRecord(match_key=entry.match_key, entries=(entry,)).to_bytes())
-    assert (len(table), table.entry_count) == (1, 1)
-    table.put(key, None)
-    assert (len(table), table.entry_count, table.entries(key)) == (0, 0, ())
-    assert key not in table
+async def test_a_broken_store_ends_the_join_and_dead_letters_nothing() -> None:
+    class Broken(HotListTable):
+        def entries(self, key: bytes) -> Any:
+            raise StoreBroken("gone")
+
+        def concerns(self, key: bytes | None) -> bool:
+            return True
+
+    outgoing = Outgoing()
+    join = Join(Broken(), outgoing, Policy(), "group", DeadLetterCap(10))
+    with pytest.raises(StoreBroken):
+        await join.handle([received(a_read())])
+    assert outgoing.sent == []
 
 
-def test_a_malformed_record_leaves_the_table_as_it_was() -> None:
-    table, entry = HotListTable(), an_entry()
-    key = entry.match_key.encode()
-    table.put(key, HotListRecord(match_key=entry.match_key, entries=(entry,)).to_bytes())
-    with pytest.raises(ValidationError):
-        table.put(key, b"nothing")
-    assert (len(table), table.entry_count) == (1, 1)
+async def test_a_pattern_hits_beside_the_key_and_only_where_it_fits() -> None:
+    outgoing, table = Outgoing(), HotListTable()
+    entry = an_entry("AB?12*")
+    table.put_pattern(b"1", HotListPattern(entry=entry).to_bytes())
+    join = Join(table, outgoing, Policy(), "group", DeadLetterCap(10))
+    await join.handle([received(a_read(plate)) for plate in ("ABC1234", "ABC2134", "AB12")])
+    (hit,) = [Hit.from_bytes(value or b"") for _, value in outgoing.sent]
+    assert (hit.kind, hit.read.plate, hit.entry) == ("pattern", "ABC1234", entry)

@@ -17,7 +17,7 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.transport.drivers import aiokafka as driver
 from prometheus_client import Gauge
 
-from alpr_common.kafka import LAG, Received, received_from
+from alpr_common.kafka import LAG
 from alpr_common.topics import READS
 
 log = structlog.get_logger()
@@ -26,7 +26,7 @@ GROUP = "alpr-matcher-worker"
 ASSIGNED = Gauge("alpr_matcher_assigned_partitions", "Partitions of reads given to this worker")
 _POLL_SECONDS = 1.0
 
-Handle = Callable[[Sequence[Received]], Awaitable[None]]
+Handle = Callable[[Sequence[Any]], Awaitable[None]]
 CaughtUp = Callable[[], Awaitable[None]]
 
 
@@ -59,7 +59,8 @@ class ReadsConsumer(driver.Consumer):  # type: ignore[misc]
                 continue
             await self._wait_for_the_table()
             async with self._in_hand:
-                await self.app.handle([received_from(m) for ms in fetched.values() for m in ms])
+                self._note_lag({tp: ms[0].offset for tp, ms in fetched.items() if ms})
+                await self.app.handle([m for ms in fetched.values() for m in ms])
                 await self._commit_behind(fetched)
 
     async def _wait_for_the_table(self) -> None:
@@ -72,6 +73,10 @@ class ReadsConsumer(driver.Consumer):  # type: ignore[misc]
     async def _commit_behind(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> None:
         offsets = {tp: messages[-1].offset + 1 for tp, messages in fetched.items() if messages}
         await self._thread.call_thread(self._commit_in_thread, offsets)
+        self._note_lag(offsets)
+
+    def _note_lag(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Before a batch and behind it: one that takes long must not look like none at all."""
         for tp, offset in offsets.items():
             highwater = self.highwater(tp) if tp in self.assignment() else None
             if highwater is not None:
@@ -138,6 +143,8 @@ class JoinApp(faust.App):  # type: ignore[misc]
             topic_disable_leader=True,
             consumer_auto_offset_reset="earliest",
             broker_max_poll_records=batch_size,
+            # Faust's default ends a fetch at 1 MiB a partition: half a batch.
+            consumer_max_fetch_size=4 * 1024 * 1024,
             broker_session_timeout=session_timeout_seconds,
             broker_heartbeat_interval=session_timeout_seconds / 5,
             stream_wait_empty=False,

@@ -11,6 +11,7 @@ from alpr_common.messages.hotlist import HotListEntry
 from alpr_common.messages.read import UNKNOWN_JURISDICTION, Read
 from alpr_common.plates import MAX_LENGTH, differing_positions, normalize
 from alpr_common.policy import Category, Policy
+from alpr_matcher.patterns import Differences, differences, is_pattern, named_characters
 
 MANUAL_SOURCE = "manual"
 
@@ -20,6 +21,17 @@ _REGIONS = frozenset({"US", "EU"})
 # What people write between a plate's characters. Anything else is no separator: `AB?12*` must not
 # silently become AB12, which is another plate.
 _SEPARATORS = frozenset(" -.·•_/|\t")
+# What lists and recognizers call the vehicles that a picture cannot tell apart.
+_VEHICLE_KINDS = {
+    word: kind
+    for kind, words in {
+        "car": "auto automobile sedan coupe convertible hatchback wagon suv passenger_car",
+        "motorcycle": "motorbike moped scooter",
+        "truck": "pickup lorry semi tractor",
+        "bus": "coach minibus",
+    }.items()
+    for word in (kind, *words.split())
+}
 
 
 class ReasonMissing(AlprError):
@@ -74,34 +86,75 @@ def match_read(
 ) -> list[Hit]:
     """The hits of one read, in the entries' order; `now` becomes their `matched_at`.
 
-    An entry hits when it has the read's match key, serves the read's agency, was in force when
-    the read was captured, does not name another jurisdiction, and differs in no more look-alike
-    positions than it tolerates.
+    An entry hits when the read has its match key or fits its pattern, when it serves the read's
+    agency (a covert one: only its owner's reads), was in force when the read was captured, does
+    not name another jurisdiction, differs in no more look-alike positions than it tolerates, and
+    does not forbid that kind of hit.
     """
     return [hit for entry in entries if (hit := _hit(read, entry, policy, now)) is not None]
 
 
 def _hit(read: Read, entry: HotListEntry, policy: Policy, now: datetime) -> Hit | None:
-    if entry.match_key != read.match_key or read.agency_id not in entry.serves_agency_ids:
-        return None
-    if not in_force(entry, read.captured_at):
+    if not _is_for(entry, read.agency_id) or not in_force(entry, read.captured_at):
         return None
     agreement = agree(read.jurisdiction, entry.jurisdiction)
     if agreement is JurisdictionAgreement.DIFFERENT:
         return None
-    positions = differing_positions(read.plate, entry.plate)
-    if len(positions) > tolerated_positions(entry, policy):
+    differing = _differing(read, entry)
+    if differing is None or len(differing) > tolerated_positions(entry, policy):
+        return None
+    kinds = _kinds(entry, differing)
+    if any(kind in entry.forbidden_hit_kinds for kind in kinds):
         return None
     return Hit(
         hit_id=Hit.id_of(read.read_id, entry.entry_id),
         agency_id=read.agency_id,
-        kind=HitKind.LOOKALIKE if positions else HitKind.EXACT,
+        kind=kinds[0],
         jurisdiction=agreement,
-        differing_positions=tuple(_difference(read, entry, p) for p in positions),
+        differing_positions=tuple(_difference(read, *where) for where in differing),
         read=read,
         entry=entry,
         matched_at=now,
+        vehicle_contradiction=vehicle_contradiction(read.vehicle_type, entry.vehicle_type),
     )
+
+
+def _is_for(entry: HotListEntry, agency_id: str) -> bool:
+    """Whether the entry may meet that agency's reads: the alert goes to them."""
+    if entry.covert and agency_id != entry.agency_id:
+        return False
+    return agency_id in entry.serves_agency_ids
+
+
+def _differing(read: Read, entry: HotListEntry) -> Differences | None:
+    """Positions that only look alike, with the entry's character; None if the texts disagree."""
+    if is_pattern(entry.plate):
+        return differences(read.plate, entry.plate)
+    if entry.match_key != read.match_key:
+        return None
+    return tuple((p, entry.plate[p]) for p in differing_positions(read.plate, entry.plate))
+
+
+def _kinds(entry: HotListEntry, differing: Differences) -> tuple[HitKind, ...]:
+    """What the hit is. A pattern's that differs is a look-alike's too, and forbidden with those."""
+    if is_pattern(entry.plate):
+        return (HitKind.PATTERN, HitKind.LOOKALIKE) if differing else (HitKind.PATTERN,)
+    return (HitKind.LOOKALIKE,) if differing else (HitKind.EXACT,)
+
+
+def vehicle_contradiction(seen: str | None, listed: str | None) -> str | None:
+    """In words, that the picture shows another kind of vehicle than the entry names.
+
+    None where either does not say, or where the words may mean the same vehicle.
+    """
+    if not seen or not listed or _vehicle_kind(seen) == _vehicle_kind(listed):
+        return None
+    return f"The entry says {listed.strip().lower()}, the picture says {seen.strip().lower()}."
+
+
+def _vehicle_kind(word: str) -> str:
+    plain = word.strip().lower()
+    return _VEHICLE_KINDS.get(plain, plain)
 
 
 def in_force(entry: HotListEntry, at: datetime) -> bool:
@@ -112,13 +165,13 @@ def in_force(entry: HotListEntry, at: datetime) -> bool:
 def tolerated_positions(entry: HotListEntry, policy: Policy) -> int:
     """In how many look-alike positions a read may differ from the entry.
 
-    The entry's own number, where it has one, stands above all; else none for short plates, and
-    the category's number for the others. A category that the policy no longer knows tolerates
-    what a category does by default.
+    The entry's own number, where it has one, stands above all; else none for short plates (of a
+    pattern, what it names counts), and the category's number for the others. A category that the
+    policy no longer knows tolerates what a category does by default.
     """
     if entry.lookalike_positions is not None:
         return entry.lookalike_positions
-    if len(entry.plate) < policy.lookalike_min_length:
+    if named_characters(entry.plate) < policy.lookalike_min_length:
         return 0
     category = policy.categories.get(entry.category)
     if category is None:
@@ -156,9 +209,9 @@ def _region_and_state(code: str | None) -> tuple[str | None, str | None]:
     return (first, None) if first in _REGIONS else (None, first)
 
 
-def _difference(read: Read, entry: HotListEntry, position: int) -> DifferingPosition:
+def _difference(read: Read, position: int, wanted: str) -> DifferingPosition:
     """What the recognizer thought of both characters; None where it said nothing of one."""
-    wanted, seen = entry.plate[position], read.plate[position]
+    seen = read.plate[position]
     probabilities: dict[str, float] = {}
     if len(read.characters) == len(read.plate):
         character = read.characters[position]

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from prometheus_client import Counter, Histogram
@@ -16,6 +17,7 @@ from alpr_common.kafka import (
     Received,
     backoff_seconds,
     publish_dead_letter,
+    received_from,
 )
 from alpr_common.messages.hit import Hit
 from alpr_common.messages.read import Read
@@ -23,16 +25,22 @@ from alpr_common.plates import match_key
 from alpr_common.policy import Policy
 from alpr_common.topics import HITS, READS
 from alpr_matcher.domain import match_read
+from alpr_matcher.local_store import StoreBroken
 from alpr_matcher.table import HotListTable
 
 log = structlog.get_logger()
 
 JOINED = Counter("alpr_matcher_reads_total", "Reads joined with the hot list")
-LISTED = Counter("alpr_matcher_listed_reads_total", "Reads whose match key is on the hot list")
+LISTED = Counter("alpr_matcher_listed_reads_total", "Reads whose key is listed or fits a pattern")
 HITS_MADE = Counter("alpr_matcher_hits_total", "Hits published", ["kind", "category"])
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600, 3600)
 SINCE_EMITTED = Histogram(
     "alpr_matcher_emitted_to_hit_seconds", "From the read's emission to its hit", buckets=_BUCKETS
+)
+SINCE_READ = Histogram(
+    "alpr_matcher_read_to_hit_seconds",
+    "From the read on Kafka to its hit on Kafka",
+    buckets=_BUCKETS,
 )
 SINCE_CAPTURED = Histogram(
     "alpr_matcher_captured_to_hit_seconds", "From the picture to the hit", buckets=_BUCKETS
@@ -54,18 +62,23 @@ class Join:
         self._table, self._publisher, self._policy = table, publisher, policy
         self._group, self._cap, self._clock = group, cap, clock
 
-    async def handle(self, batch: Sequence[Received]) -> None:
+    async def handle(self, batch: Sequence[Any]) -> None:
         """Return when every hit of the batch is acknowledged and every malformed read set aside.
 
-        Outages are retried for ever; what is published twice then has the same ids. Raises
-        `DeadLetterCapReached`.
+        `batch` holds Kafka's records as aiokafka gives them; nearly all are asked for their key
+        and nothing else. Outages are retried for ever; what is published twice then has the same
+        ids. Raises `DeadLetterCapReached`, and `StoreBroken`: then nothing may be committed.
         """
         hits: list[tuple[Hit, Received]] = []
-        for received in batch:
-            if received.key and received.key not in self._table:
+        concerns = self._table.concerns
+        for record in batch:
+            if not concerns(record.key):
                 continue
+            received = received_from(record)
             try:
                 hits += [(hit, received) for hit in self._hits(received)]
+            except StoreBroken:
+                raise  # our fault, not the read's
             except Exception as error:  # noqa: BLE001 - one read must not stop the others
                 await self._set_aside(received, error)
         if hits:
@@ -120,7 +133,8 @@ class Join:
 
     def _note(self, hits: Sequence[tuple[Hit, Received]]) -> None:
         now = self._clock()
-        for hit, _ in hits:
+        for hit, received in hits:
+            SINCE_READ.observe(max(0.0, now.timestamp() - received.timestamp_ms / 1000))
             HITS_MADE.labels(hit.kind, hit.entry.category).inc()
             SINCE_EMITTED.observe(max(0.0, (now - hit.read.emitted_at).total_seconds()))
             SINCE_CAPTURED.observe(max(0.0, (now - hit.read.captured_at).total_seconds()))

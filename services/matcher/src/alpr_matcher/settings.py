@@ -32,10 +32,14 @@ class WorkerSettings(ListenSettings):
 
     port: int = 8004
     data_folder: Path = Path("/var/lib/alpr/matcher-worker")
-    """Faust keeps a folder, of no value: the hot list comes from Kafka at each start."""
+    """A copy of the hot list is kept there, for a quick restart; each worker needs its own. It is
+    thrown away and made anew from Kafka whenever it is not certainly good."""
     batch_size: int = 2000
     """Reads at most that are joined, published and committed together."""
     session_timeout_seconds: float = 10.0
     """After how long without a heartbeat the group gives a dead worker's partitions to others."""
     dead_letters_per_minute_max: int = 100
+    expired_kept_seconds: int | None = None
+    """How long an expired entry stays in this worker's table, for reads from before it expired.
+    None: as long as a read may be delivered late and stay on its topic."""
     common: CommonSettings = Field(default_factory=CommonSettings)

@@ -1,168 +1,208 @@
-"""The whole hot list in a worker's memory, read from the compacted topic and followed from then on.
+"""The whole hot list in a worker: match keys in memory, the records in a file beside them.
 
-Records are kept as the bytes that travelled: a read's key is looked up in a dictionary, and only a
-key that is there is decoded.
+A read's key is looked up in a dictionary; only a key that is there costs more: its record is
+fetched from the file and decoded. Patterns are few; they stay in memory with an index of their own.
 """
 
-import asyncio
-import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 from pydantic import ValidationError
 
-from alpr_common.kafka import backoff_seconds
-from alpr_common.messages.hotlist import HotListEntry, HotListRecord
-from alpr_common.topics import HOTLIST
+from alpr_common.messages.hotlist import HotListEntry, HotListPattern, HotListRecord
+from alpr_matcher.local_store import LocalStore, Mark, Row, StoreBroken, checksum
+from alpr_matcher.patterns import PatternIndex
 
 log = structlog.get_logger()
 
-KEYS = Gauge("alpr_matcher_hotlist_keys", "Match keys in this worker's table")
-ENTRIES = Gauge("alpr_matcher_hotlist_entries", "Hot list entries in this worker's table")
-UPDATED_AT = Gauge(
-    "alpr_matcher_hotlist_updated_timestamp_seconds", "When the newest record taken was written"
-)
 MALFORMED = Counter("alpr_matcher_hotlist_malformed_total", "Hot list records that say nothing")
 
-_POLL_MS = 200
-_BATCH = 5000
+# What a key stands for, packed into one integer, since an object per entry is what costs memory:
+# the row's id, how many entries it holds, and its checksum.
+_CHECKSUM_BITS, _ENTRIES_BITS = 32, 10
+_MOST_ENTRIES = (1 << _ENTRIES_BITS) - 1
+_EXPIRED_AT_ONCE = 2000
 
 
 class HotListTable:
-    """Match key → the record of that key."""
+    """Match key → the record of that key; and the patterns."""
 
-    def __init__(self) -> None:
-        self._records: dict[bytes, bytes] = {}
+    def __init__(self, store: LocalStore | None = None) -> None:
+        self._store = store or LocalStore()
+        self._rows: dict[bytes, int] = {}
         self._entries = 0
+        self._next_id = 1
+        self.patterns = PatternIndex()
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._rows)
 
     @property
     def entry_count(self) -> int:
         return self._entries
 
+    def load(self, not_before_seconds: float) -> dict[int, Mark]:
+        """Take over what the file holds, if that was complete at or after the time; its marks.
+
+        Empty, and so is the table, if it was not, or if it is not as it was written. Takes about
+        two seconds for a million rows and touches nothing else: it may run in a thread.
+        """
+        try:
+            marks = self._store.marks(not_before_seconds)
+            if marks:
+                for row_id, key, entries, found in self._store.rows():
+                    self._rows[key] = _packed(row_id, entries, found)
+                    self._entries += min(entries, _MOST_ENTRIES)
+                    self._next_id = max(self._next_id, row_id + 1)
+                return marks
+        except StoreBroken as error:
+            log.warning("hotlist.copy_broken", error=str(error))
+        self.clear()
+        return {}
+
+    def clear(self) -> None:
+        """Forget all records, in the file too. Patterns stay."""
+        self._store.clear()
+        self._rows.clear()
+        self._entries, self._next_id = 0, 1
+
+    def take(
+        self, records: Iterable[tuple[bytes, bytes | None]], marks: Mapping[int, Mark]
+    ) -> None:
+        """Take records in their order, a null value removing its key, and note how far that was.
+
+        One that is malformed is counted and logged, and the one before it stays in force: better
+        an old entry than none. Raises `StoreBroken`.
+        """
+        taken: dict[bytes, tuple[int, int | None, bytes] | None] = {}
+        for key, value in records:
+            try:
+                taken[key] = _described(value) if value else None
+            except ValidationError as error:
+                MALFORMED.inc()
+                log.error("hotlist.malformed", key=repr(key), reason=str(error)[:500])
+        self._write(taken, marks)
+
+    def _write(
+        self,
+        taken: Mapping[bytes, tuple[int, int | None, bytes] | None],
+        marks: Mapping[int, Mark],
+    ) -> None:
+        rows: list[Row] = []
+        removed: list[int] = []
+        packed: dict[bytes, int] = {}
+        entries = checksums = 0
+        for key, said in taken.items():
+            before = self._rows.get(key)
+            if before is not None:
+                entries -= _entries_of(before)
+                checksums -= _checksum_of(before)
+            if said is None:
+                if before is not None:
+                    removed.append(_id_of(before))
+                continue
+            count, expires_at, value = said
+            if before is None:
+                row_id, self._next_id = self._next_id, self._next_id + 1
+            else:
+                row_id = _id_of(before)
+            rows.append((row_id, key, expires_at, count, value))
+            packed[key] = _packed(row_id, count, found := checksum(key, value))
+            entries += min(count, _MOST_ENTRIES)
+            checksums += found
+        gone = [key for key, said in taken.items() if said is None and key in self._rows]
+        more = sum(key not in self._rows for key in packed) - len(gone)
+        self._store.write(rows, removed, checksums, more, marks)
+        self._rows.update(packed)
+        for key in gone:
+            del self._rows[key]
+        self._entries += entries
+
     def put(self, key: bytes, value: bytes | None) -> None:
-        """Take a record; None removes the key. Raises `ValidationError` and keeps what it has."""
-        taken = len(HotListRecord.from_bytes(value).entries) if value else 0
-        before = self._records.get(key)
-        if before is not None:
-            self._entries -= len(HotListRecord.from_bytes(before).entries)
-        if value and taken:
-            self._records[key] = value
-            self._entries += taken
+        """Take one record; see `take`."""
+        self.take([(key, value)], {})
+
+    def put_pattern(self, entry_key: bytes, value: bytes | None) -> None:
+        """Take a pattern entry, keyed by its id; null takes it back. Malformed ones: see `take`."""
+        try:
+            entry = HotListPattern.from_bytes(value).entry if value else None
+        except ValidationError as error:
+            MALFORMED.inc()
+            log.error("hotlist.malformed", key=repr(entry_key), reason=str(error)[:500])
+            return
+        if entry is None or value is None:
+            self.patterns.remove(entry_key)
         else:
-            self._records.pop(key, None)
+            self.patterns.put(entry_key, entry.plate, value)
+
+    def forget_expired(self, before: datetime) -> int:
+        """Remove keys of which every entry had expired by then, a portion at a time; how many."""
+        keys = self._store.expired(int(before.timestamp()), _EXPIRED_AT_ONCE)
+        if keys:
+            self._write(dict.fromkeys(keys), {})
+        return len(keys)
+
+    def note_complete(self, at_seconds: float) -> None:
+        """The table holds all that the topic had at this moment (Unix seconds)."""
+        self._store.note_complete(at_seconds)
+
+    def close(self) -> None:
+        self._store.close()
 
     def __contains__(self, key: object) -> bool:
-        return key in self._records
+        return key in self._rows
+
+    def concerns(self, key: bytes | None) -> bool:
+        """Whether a read with that match key has to be looked at: it is listed or fits a pattern,
+        or has no key at all."""
+        return not key or key in self._rows or self.patterns.may_fit(key)
 
     def entries(self, key: bytes) -> tuple[HotListEntry, ...]:
-        """The entries with that match key."""
-        value = self._records.get(key)
-        return HotListRecord.from_bytes(value).entries if value is not None else ()
+        """The entries with that match key, then the pattern entries that it fits.
+
+        Raises `StoreBroken`.
+        """
+        packed = self._rows.get(key)
+        listed: tuple[HotListEntry, ...] = ()
+        if packed is not None:
+            value = self._store.value(_id_of(packed))
+            if checksum(key, value) != _checksum_of(packed):
+                self._store.clear()
+                raise StoreBroken(f"the row of {key!r} is not what was written")
+            listed = HotListRecord.from_bytes(value).entries
+        if not self.patterns.may_fit(key):
+            return listed
+        fitting = self.patterns.fitting(key)
+        return (*listed, *(HotListPattern.from_bytes(value).entry for value in fitting))
 
 
-class HotListFollower:
-    """Reads all partitions of the hot list from their beginning and keeps following them.
+def _described(value: bytes) -> tuple[int, int | None, bytes] | None:
+    """A record's number of entries, when the last of them expires, and its value; None if empty."""
+    entries = HotListRecord.from_bytes(value).entries
+    if not entries:
+        return None
+    last = 0
+    for entry in entries:
+        if entry.expires_at is None:
+            return len(entries), None, value
+        last = max(last, int(entry.expires_at.timestamp()))
+    return len(entries), last, value
 
-    Without a consumer group: every worker has the whole list, whichever reads it is given.
-    """
 
-    def __init__(self, bootstrap_servers: str, table: HotListTable) -> None:
-        self._servers, self._table = bootstrap_servers, table
-        self._consumer: AIOKafkaConsumer | None = None
-        self._taken: dict[TopicPartition, int] = {}
-        self._progress = asyncio.Event()
-        self._complete = False
+def _packed(row_id: int, entries: int, found: int) -> int:
+    counted = (row_id << _ENTRIES_BITS) | min(entries, _MOST_ENTRIES)
+    return (counted << _CHECKSUM_BITS) | found
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether the table has once held everything that was on the topic."""
-        return self._complete
 
-    async def run(self) -> None:
-        """Follow until cancelled; outages are waited out where they are met."""
-        backoff = backoff_seconds()
-        while True:
-            consumer = AIOKafkaConsumer(
-                HOTLIST.name,
-                bootstrap_servers=self._servers,
-                auto_offset_reset="earliest",
-                enable_auto_commit=False,
-                isolation_level="read_committed",
-                max_partition_fetch_bytes=4 * 1024 * 1024,
-            )
-            try:
-                await consumer.start()
-                backoff = backoff_seconds()
-                await self._follow(consumer)
-            except (KafkaError, OSError) as error:
-                log.warning("hotlist.away", error=repr(error))
-                await asyncio.sleep(next(backoff))
-            finally:
-                self._consumer = None
-                with contextlib.suppress(KafkaError):
-                    await asyncio.shield(consumer.stop())
+def _id_of(packed: int) -> int:
+    return packed >> (_CHECKSUM_BITS + _ENTRIES_BITS)
 
-    async def caught_up(self) -> None:
-        """Return when the table holds everything that was on the topic at the time of the call."""
-        backoff = backoff_seconds()
-        while True:
-            ends = await self._ends()
-            if ends is not None:
-                break
-            await asyncio.sleep(next(backoff))
-        while any(self._taken.get(tp, 0) < end for tp, end in ends.items()):
-            self._progress.clear()
-            await self._progress.wait()
-        if not self._complete:
-            self._complete = True
-            log.info("hotlist.complete", keys=len(self._table), entries=self._table.entry_count)
 
-    async def _ends(self) -> Mapping[TopicPartition, int] | None:
-        """Where each partition ends now; None while the topic cannot be asked."""
-        consumer = self._consumer
-        partitions = consumer.assignment() if consumer is not None else None
-        if consumer is None or not partitions:
-            return None
-        try:
-            ends: Mapping[TopicPartition, int] = await consumer.end_offsets(partitions)
-        except KafkaError as error:
-            log.warning("hotlist.away", error=repr(error))
-            return None
-        return ends
+def _entries_of(packed: int) -> int:
+    return (packed >> _CHECKSUM_BITS) & _MOST_ENTRIES
 
-    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
-        for tp in consumer.assignment() & self._taken.keys():
-            # What was taken stays taken: an older record must not come over a newer one.
-            consumer.seek(tp, self._taken[tp])
-        self._consumer = consumer
-        while True:
-            fetched = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_BATCH)
-            for messages in fetched.values():
-                for message in messages:
-                    self._take(message.key, message.value, message.offset)
-                UPDATED_AT.set(messages[-1].timestamp / 1000)
-            await self._note_positions(consumer)
-            KEYS.set(len(self._table))
-            ENTRIES.set(self._table.entry_count)
 
-    def _take(self, key: bytes | None, value: bytes | None, offset: int) -> None:
-        try:
-            self._table.put(key or b"", value)
-        except ValidationError as error:
-            # The record before it stays in force: better an old entry than none.
-            MALFORMED.inc()
-            log.error("hotlist.malformed", key=repr(key), offset=offset, reason=str(error)[:500])
-
-    async def _note_positions(self, consumer: AIOKafkaConsumer) -> None:
-        """Positions rather than the last offsets: compaction leaves gaps, also at the end."""
-        for tp in consumer.assignment():
-            # A position is known at once, but for a partition that could not be asked yet.
-            with contextlib.suppress(TimeoutError):
-                self._taken[tp] = await asyncio.wait_for(consumer.position(tp), timeout=0.5)
-        self._progress.set()
+def _checksum_of(packed: int) -> int:
+    return packed & 0xFFFFFFFF

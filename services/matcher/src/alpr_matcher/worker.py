@@ -7,6 +7,7 @@ the hot list's follower ends by itself, so does the process, with status 1: it i
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import structlog
 import uvicorn
@@ -15,11 +16,14 @@ from fastapi import FastAPI
 from alpr_common.errors import Outage
 from alpr_common.kafka import DeadLetterCap, Publisher, backoff_seconds
 from alpr_common.policy import Policy
+from alpr_common.topics import READS
 from alpr_common.web import create_web_app
 from alpr_matcher.consumers import GROUP, JoinApp
+from alpr_matcher.follower import HotListFollower
 from alpr_matcher.join import Join
+from alpr_matcher.local_store import LocalStore
 from alpr_matcher.settings import WorkerSettings
-from alpr_matcher.table import HotListFollower, HotListTable
+from alpr_matcher.table import HotListTable
 
 log = structlog.get_logger()
 
@@ -31,12 +35,15 @@ class Worker:
         self._settings = settings
         servers = settings.common.kafka_bootstrap_servers
         self._publisher = Publisher(servers)
-        table = HotListTable()
-        self.follower = HotListFollower(servers, table)
+        policy = Policy.load(settings.common.policy_file)
+        settings.data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._table = HotListTable(LocalStore(settings.data_folder / "hotlist.sqlite"))
+        kept = _expired_kept(settings, policy)
+        self.follower = HotListFollower(servers, self._table, kept)
         self._join = Join(
-            table,
+            self._table,
             self._publisher,
-            Policy.load(settings.common.policy_file),
+            policy,
             GROUP,
             DeadLetterCap(settings.dead_letters_per_minute_max),
         )
@@ -51,7 +58,6 @@ class Worker:
     async def run(self) -> None:
         """Work until cancelled; raises what ended the follower or the Faust application."""
         await self._wait_for_kafka()
-        self._settings.data_folder.mkdir(parents=True, exist_ok=True)
         following = asyncio.create_task(self.follower.run())
         app = self._app = JoinApp(
             self._settings.common.kafka_bootstrap_servers,
@@ -75,6 +81,7 @@ class Worker:
             await app.stop()
             await asyncio.gather(following, loading, ended, return_exceptions=True)
             await self._publisher.stop()
+            self._table.close()
 
     async def _wait_for_kafka(self) -> None:
         """Faust ends when there is no broker at its start; wait for one first."""
@@ -85,6 +92,15 @@ class Worker:
             except Outage as error:
                 log.warning("kafka.away", error=str(error))
                 await asyncio.sleep(next(backoff))
+
+
+def _expired_kept(settings: WorkerSettings, policy: Policy) -> timedelta:
+    """No read that is still to come, however late or replayed, was captured before an entry ended
+    that is forgotten after this time."""
+    seconds = settings.expired_kept_seconds
+    if seconds is None:
+        seconds = policy.delivery_delay_max_seconds + (READS.retention_seconds or 0)
+    return timedelta(seconds=seconds)
 
 
 def run(settings: WorkerSettings) -> int:
