@@ -12,7 +12,6 @@ DETECTOR_STEPS = 9000
 READER_STEPS = 8000
 SELF_LABEL_AFTER = 0.4
 """The part of the reader's steps after which it labels the untexted plates."""
-SELF_BOXES = "boxes.json"
 SELF_SHARE = 0.16
 """The part of the reader's samples that those plates then are."""
 
@@ -25,7 +24,6 @@ def main(arguments: list[str] | None = None) -> int:
         "reader": _reader,
         "detector": _detector,
         "self-label": _self_label,
-        "self-box": _self_box,
         "export": _export,
         "evaluate": _evaluate,
     }
@@ -56,7 +54,6 @@ def _parser() -> argparse.ArgumentParser:
     for command in (models, detector):
         command.add_argument("--detector-steps", type=int, default=DETECTOR_STEPS)
     commands.add_parser("self-label", help="read the pool's untexted train plates")
-    commands.add_parser("self-box", help="find unmarked plates in the pool's train scenes")
     export = commands.add_parser("export", help="write the model folders from the runs")
     export.add_argument("--only", choices=("detector", "reader"))
     evaluate = commands.add_parser("evaluate", help="whole pictures through the model folders")
@@ -69,14 +66,10 @@ def _parser() -> argparse.ArgumentParser:
 def _models(options: argparse.Namespace) -> None:
     """Every stage in order; what the runs have already done is passed over."""
     options.only, options.pictures, options.cards, options.errors = None, None, True, False
-    if not (options.self_labels / SELF_BOXES).exists():
-        options.until = round(options.detector_steps * SELF_LABEL_AFTER)
-        _detector(options)
+    if not (options.self_labels / "labels.json").exists():
         options.until = round(options.reader_steps * SELF_LABEL_AFTER)
         _reader(options)
-        _export(options)
         _self_label(options)
-        _self_box(options)
     options.until = None
     _detector(options)
     _reader(options)
@@ -104,7 +97,6 @@ def _reader(options: argparse.Namespace) -> None:
 
 
 def _detector(options: argparse.Namespace) -> None:
-    from alpr_training.detector.selfbox import with_self_boxes
     from alpr_training.detector.train import train
     from alpr_training.loop import Plan
     from alpr_training.pool import load_pool
@@ -113,8 +105,7 @@ def _detector(options: argparse.Namespace) -> None:
 
     pool = load_pool(options.data / "pool")
     press = Press(options.seed, options.data / "templates-us")
-    seen = with_self_boxes(pool.of_split("train"), options.self_labels / SELF_BOXES)
-    views = Views(options.seed, seen, press, VIEW_SIZE)
+    views = Views(options.seed, pool.of_split("train"), press, VIEW_SIZE)
     plan = Plan(
         options.runs / "detector", options.detector_steps, options.until, seed=options.seed,
         threads=options.threads,
@@ -131,16 +122,6 @@ def _self_label(options: argparse.Namespace) -> None:
     pool = load_pool(options.data / "pool").of_split("train")
     self_label(weights, pool, options.self_labels)
     print(json.dumps({"self_labelled": len(load_self_labels(options.self_labels))}))
-
-
-def _self_box(options: argparse.Namespace) -> None:
-    from alpr_training.detector.selfbox import self_box
-    from alpr_training.pool import load_pool
-    from alpr_training.shipped import ShippedModels
-
-    pool = load_pool(options.data / "pool").of_split("train")
-    count = self_box(ShippedModels(options.models), pool, options.self_labels / SELF_BOXES)
-    print(json.dumps({"self_boxed": count}))
 
 
 def _export(options: argparse.Namespace) -> None:

@@ -16,7 +16,7 @@ Colour = tuple[int, int, int]
 
 SEPARATORS = " -.s|"
 _CONSONANTS = "BCDFGHJKLMNPRSTVWXYZ"
-_CONFUSABLE = {"L": "OQDIBSZGUVMHNWKX", "D": "0182569"}
+_CONFUSABLE = {"L": "OOOOOOQQDDIBSZGUVMHNWKX", "D": "0182569"}
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ def serial(jurisdiction: Jurisdiction, rng: np.random.Generator, *, vanity: floa
 
 def _draw(kind: str, rng: np.random.Generator) -> str:
     alphabet = {"L": string.ascii_uppercase, "D": string.digits, "C": _CONSONANTS}[kind]
-    if kind != "C" and rng.random() < 0.25:
+    if kind != "C" and rng.random() < 0.35:
         alphabet = _CONFUSABLE[kind]  # what is hard to tell apart is worth more practice
     return alphabet[int(rng.integers(len(alphabet)))]
 

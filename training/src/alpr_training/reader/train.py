@@ -17,7 +17,7 @@ from alpr_training.reader.network import ReaderNetwork
 from alpr_training.reader.samples import NO_JURISDICTION, SIZE, Batch, Samples, to_input
 from alpr_training.synth.camera import Shot, reader_crop
 
-PEAK_RATE = 1.6e-3
+PEAK_RATE = 1.2e-3
 JURISDICTION_WEIGHT = 0.12
 
 

@@ -110,8 +110,8 @@ def _place(grey: FloatImage, shot: Shot, rng: np.random.Generator) -> FloatImage
     low, high = moved.min(0), moved.max(0)
     span = high - low
     # Left, top, right, bottom room around the plate, as fractions; negative cuts into it.
-    room = np.concatenate([rng.normal(0.055, 0.045, 2), rng.normal(0.055, 0.045, 2)])
-    room = np.clip(room, -0.035, 0.2)[[0, 2, 1, 3]]
+    room = np.concatenate([rng.normal(0.06, 0.06, 2), rng.normal(0.06, 0.07, 2)])
+    room = np.clip(room, -0.045, 0.28)[[0, 2, 1, 3]]
     target = moved - low + span * room[:2]
     out_size = np.maximum(8, np.round(span * (1 + room[:2] + room[2:]))).astype(int)
     for thick, paint in holder:

@@ -32,7 +32,7 @@ class PressedPlate:
     jurisdiction: str
 
 
-_FAMILY_SHARES = {"us": 0.43, "eu": 0.37, "br": 0.12, "ar": 0.02, "other": 0.06}
+_FAMILY_SHARES = {"us": 0.36, "eu": 0.4, "br": 0.18, "ar": 0.02, "other": 0.04}
 _EU_COMMON = {"D": 6, "F": 4, "I": 4, "GB": 4, "E": 3, "NL": 3, "PL": 3, "CZ": 3, "A": 2, "B": 2,
               "CH": 2, "HR": 2, "SLO": 2, "SK": 3, "H": 2, "S": 2, "N": 2, "RO": 2}  # fmt: skip
 
