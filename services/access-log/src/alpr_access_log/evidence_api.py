@@ -76,9 +76,15 @@ def router(gate: Gate) -> APIRouter:
     """All routes of evidence packages."""
     routes = APIRouter(
         prefix="/v1/evidence", tags=["evidence"], max_body_size=_BODY_MAX_BYTES,
-        dependencies=[Depends(_no_store)],
+        dependencies=[Depends(_no_store)], route_class=RecordedRoute,
     )  # fmt: skip
+    _key(routes)
+    _packages(routes, gate)
+    _receipts(routes, gate)
+    return routes
 
+
+def _key(routes: APIRouter) -> None:
     @routes.get("/keys/{agency_id}", dependencies=[Depends(public)], response_class=Response)
     async def key(
         agency_id: Annotated[StorableText, Field(min_length=1, max_length=200)],
@@ -87,12 +93,6 @@ def router(gate: Gate) -> APIRouter:
         """The seal's verifier key. Compare it with the one that was handed out on paper."""
         text = f"{found.seal_key.verifier(agency_id)}\n"
         return Response(text, media_type="text/plain; charset=utf-8")
-
-    recorded = APIRouter(route_class=RecordedRoute)
-    _packages(recorded, gate)
-    _receipts(recorded, gate)
-    routes.include_router(recorded)
-    return routes
 
 
 def _packages(routes: APIRouter, gate: Gate) -> None:
