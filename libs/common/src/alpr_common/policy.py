@@ -138,6 +138,8 @@ class Policy(BaseModel):
     """The longest time that an approved sweep (a search without a plate) may cover."""
     sweep_radius_max_meters: int = Field(default=5000, ge=1)
     """The largest circle of a sweep; a box may be as large as the square around it."""
+    sweep_cameras_max: int = Field(default=10, ge=1)
+    """Cameras that a sweep without an area may name."""
     search_approval_seconds: int = Field(default=24 * 3600, ge=1)
     """How long after it was asked for an approval may be given and used."""
     picture_view_seconds: int = 3600
@@ -152,6 +154,18 @@ class Policy(BaseModel):
     reads_retention_days: int = Field(default=30, ge=1)
     manual_entry_max_days: int = 30
     manual_entry_check_hours: int = 24
+    pattern_entry_min_characters: int = Field(default=3, ge=1)
+    """Characters that a wildcard hot list entry must name: fewer would hit half the traffic."""
+    import_removals_max_share: float = Field(default=0.2, ge=0, le=1)
+    """A full refresh that would remove a larger share of its list stops and asks."""
+    import_dropped_categories: frozenset[str] = frozenset({"immigration_violator"})
+    """Records that no import takes and no person enters. The Illinois profile: 5 ILCS 805 keeps
+    local police out of civil immigration enforcement."""
+    list_stale_after_hours: int = Field(default=12, ge=1)
+    list_alarm_after_hours: int = Field(default=24, ge=1)
+    """How long after its last refresh an imported list is warned of, and raises an alarm."""
+    retro_match_hours: int = Field(default=24, ge=0)
+    """How far back stored reads are compared with a new or changed entry; 0: not at all."""
     # CJISSECPOL v6.0: AC-7 (failures), SC-10 (idle), IA-11 (re-authentication), IA-5 (length).
     sign_in_failures_max: int = 5
     sign_in_failure_window_seconds: int = 15 * 60

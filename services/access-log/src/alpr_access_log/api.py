@@ -12,11 +12,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from prometheus_client import Counter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.exceptions import HTTPException
 
-from alpr_access_log import attempts, domain, handlers, store
+from alpr_access_log import approvals, attempts, domain, handlers, store
 from alpr_access_log.handlers import Door, PictureKind
+from alpr_access_log.refusals import ApprovalNotUsable
 from alpr_common.auth import Gate, NotSignedIn, Principal
 from alpr_common.errors import AlprError, NotFound, Outage
 from alpr_common.messages.base import Instant
@@ -29,12 +30,43 @@ REFUSED = Counter("alpr_door_refusals_total", "Requests that the door refused", 
 LOG_READERS = (Role.SUPERVISOR, Role.ADMINISTRATOR, Role.AUDITOR)
 _DEFAULT_LIMIT = 50
 # A body is read before anybody asks who sent it.
-_BODY_MAX_BYTES = 64 * 1024
+BODY_MAX_BYTES = 64 * 1024
 # Nothing of what was shown may be kept by a browser or a proxy (131.7-1b).
-_NOT_KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+NOT_KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
-class SearchRequest(BaseModel):
+class AreaAsked(BaseModel):
+    """A box (`south`, `west`, `north`, `east`) or a circle (`latitude`, `longitude`,
+    `radius_meters`), in degrees and meters."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    south: float | None = Field(default=None, ge=-90, le=90)
+    west: float | None = Field(default=None, ge=-180, le=180)
+    north: float | None = Field(default=None, ge=-90, le=90)
+    east: float | None = Field(default=None, ge=-180, le=180)
+    latitude: float | None = Field(default=None, ge=-90, le=90)
+    longitude: float | None = Field(default=None, ge=-180, le=180)
+    radius_meters: int | None = Field(default=None, ge=1, le=100_000)
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> "AreaAsked":
+        self.area()
+        return self
+
+    def area(self) -> domain.Area:
+        said = self.model_dump(exclude_none=True)
+        match sorted(said):
+            case ["latitude", "longitude", "radius_meters"]:
+                return domain.Circle(**said)
+            case ["east", "north", "south", "west"]:
+                box = domain.Box(**said)
+                if box.south < box.north and box.west < box.east:
+                    return box
+        raise ValueError("say south < north and west < east, or latitude, longitude, radius_meters")
+
+
+class SearchForm(BaseModel):
     """What is looked for and why. What is missing is refused by the door, which records it."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
@@ -48,10 +80,23 @@ class SearchRequest(BaseModel):
     camera_ids: list[Annotated[StorableText, Field(max_length=200)]] | None = Field(
         default=None, max_length=500, description="none named: all of the agency's"
     )
+    area: AreaAsked | None = None
+    jurisdictions: list[Annotated[StorableText, Field(max_length=20)]] | None = Field(
+        default=None, max_length=60, description="of the plate; none named: any, also unknown"
+    )
+    hit: bool | None = Field(default=None, description="only reads that were hits, or were none")
     purpose: Annotated[StorableText, Field(max_length=100)] | None = None
     case_number: Annotated[StorableText, Field(max_length=100)] | None = None
     suspicion: Annotated[StorableText, Field(max_length=2000)] | None = None
     attested: bool | None = None
+
+
+class SearchRequest(SearchForm):
+    """A search, or a further page of one, or one that a supervisor approved."""
+
+    approval_id: UUID | None = Field(
+        default=None, description="an approved request of yours: it says everything but `limit`"
+    )
     limit: int | None = None
     cursor: Annotated[StorableText, Field(max_length=200)] | None = Field(
         default=None, description="`next_cursor` of the page before; the rest may be left out"
@@ -125,7 +170,7 @@ TheDoor = Annotated[Door, Depends(_door)]
 
 def router(gate: Gate) -> APIRouter:
     """All routes of the door."""
-    routes = APIRouter(prefix="/v1", max_body_size=_BODY_MAX_BYTES)
+    routes = APIRouter(prefix="/v1", max_body_size=BODY_MAX_BYTES)
     _searches(routes, gate)
     _pictures(routes, gate)
     _records(routes, gate)
@@ -142,7 +187,7 @@ def _searches(routes: APIRouter, gate: Gate) -> None:
         door: TheDoor,
         response: Response,
     ) -> SearchPage:
-        response.headers.update(_NOT_KEPT)
+        response.headers.update(NOT_KEPT)
         policy = door.policy.of(principal.agency_id)
         limit = domain.checked_limit(
             _DEFAULT_LIMIT if asked.limit is None else asked.limit, policy
@@ -150,19 +195,34 @@ def _searches(routes: APIRouter, gate: Gate) -> None:
         now = datetime.now(UTC)
         if asked.cursor is not None:
             position = domain.Position.of(asked.cursor)
-            same = _query(asked, policy) if asked.plate is not None else None
+            repeats = asked.plate is not None or asked.area or asked.camera_ids
+            same = query_of(asked, policy) if repeats else None
             page = await handlers.next_page(door, principal, position, same, limit, now)
+        elif asked.approval_id is not None:
+            _refuse_other_search(asked)
+            page = await approvals.search(door, principal, asked.approval_id, limit, now)
         else:
             reason = domain.checked_reason(
                 asked.purpose, asked.case_number, asked.suspicion, asked.attested, policy
             )
-            page = await handlers.search(door, principal, reason, _query(asked, policy), limit, now)
+            page = await handlers.search(
+                door, principal, reason, query_of(asked, policy), limit, now
+            )
         return SearchPage(access_id=page.access_id, items=page.items, next_cursor=page.next_cursor)
 
     routes.include_router(recorded)
 
 
-def _query(asked: SearchRequest, policy: Policy) -> domain.Query:
+def _refuse_other_search(asked: SearchRequest) -> None:
+    """What was approved is searched for, and nothing else that the request may say beside it."""
+    if asked.model_fields_set - {"approval_id", "limit"}:
+        raise ApprovalNotUsable(
+            "Send `approval_id` and `limit` alone: what was approved says the rest."
+        )
+
+
+def query_of(asked: SearchForm, policy: Policy) -> domain.Query:
+    """The query if it may be asked; raises a `SearchRefused`."""
     return domain.checked_query(
         asked.plate,
         asked.lookalike,
@@ -170,6 +230,9 @@ def _query(asked: SearchRequest, policy: Policy) -> domain.Query:
         asked.to_at,
         asked.camera_ids or [],
         policy,
+        asked.area.area() if asked.area else None,
+        asked.jurisdictions or [],
+        asked.hit,
     )
 
 
@@ -191,7 +254,7 @@ def _pictures(routes: APIRouter, gate: Gate) -> None:
         jpeg = await handlers.view_picture(
             door, principal, read_id, kind, access_id, datetime.now(UTC)
         )
-        return Response(jpeg, media_type="image/jpeg", headers=_NOT_KEPT)
+        return Response(jpeg, media_type="image/jpeg", headers=NOT_KEPT)
 
     routes.include_router(recorded)
 
@@ -213,7 +276,7 @@ def _records(routes: APIRouter, gate: Gate) -> None:
         cursor: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = _DEFAULT_LIMIT,
     ) -> RecordPage:
-        response.headers.update(_NOT_KEPT)
+        response.headers.update(NOT_KEPT)
         wanted = store.RecordFilter(person_id, action, outcome, from_at, to_at)
         items, following = await handlers.list_records(door, principal, wanted, cursor, limit)
         return RecordPage(items=items, next_cursor=following)

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from alpr_access_log import (
     api,
+    approvals_api,
     consumers,
     domain,
     evidence_api,
@@ -111,6 +112,7 @@ def build(settings: Settings) -> FastAPI:
     app = create_web_app("access-log", "ALPR access log", lifespan=lifespan)
     app.state.gate = gate
     app.include_router(api.router(gate))
+    app.include_router(approvals_api.router(gate))
     app.include_router(log_api.router(gate))
     app.include_router(holds_api.router(gate))
     app.include_router(evidence_api.router(gate))

@@ -13,7 +13,11 @@ from alpr_access_log.domain import Refusal
 from alpr_access_log.handlers import Attempt
 from alpr_common.errors import AlprError
 
-_QUERY_FIELDS = ("plate", "lookalike", "from", "to", "camera_ids", "limit", "cursor")
+_QUERY_FIELDS = (
+    "plate", "lookalike", "from", "to", "camera_ids", "area", "jurisdictions", "hit",
+    "approval_id", "limit", "cursor",
+)  # fmt: skip
+_APPROVALS = "/v1/search-approvals"
 _MOST_CHARACTERS = 2000
 _DECISIONS = ("/v1/holds", "/v1/evidence")
 
@@ -23,6 +27,8 @@ async def attempt_of(request: Request) -> Attempt:
     holds and evidence."""
     if request.url.path.startswith(_DECISIONS):
         return await _decision(request)
+    if request.url.path.startswith(_APPROVALS):
+        return await _approval(request)
     if request.method == "GET" and "read_id" not in request.path_params:
         asked = {name: _text(value) for name, value in request.query_params.items()}
         return Attempt("access_records.listed", "access-records", query=asked)
@@ -34,9 +40,21 @@ async def attempt_of(request: Request) -> Attempt:
             access_id = UUID(request.query_params.get("access_id", ""))
         return Attempt("read.picture.viewed", f"read:{read_id}", access_id, query={"picture": kind})
     said = await _body(request)
+    action = "search.page" if said.get("cursor") else "search"
+    return _search(said, action, f"plate:{_text(said.get('plate')) or ''}")
+
+
+async def _approval(request: Request) -> Attempt:
+    """Something about a search that a supervisor approves."""
+    subject = (_text(request.url.path) or "").removeprefix("/v1/")
+    said = await _body(request) if request.method == "POST" else {}
+    return _search(said, "search_approval.request", subject)
+
+
+def _search(said: dict[str, Any], action: str, subject: str) -> Attempt:
     return Attempt(
-        action="search.page" if said.get("cursor") else "search",
-        subject=f"plate:{_text(said.get('plate')) or ''}",
+        action=action,
+        subject=subject,
         purpose=_text(said.get("purpose")),
         case_number=_text(said.get("case_number")),
         suspicion=_text(said.get("suspicion")),

@@ -1,10 +1,12 @@
 """The rules of the door: what a search must say, what it may ask, and what is never stored."""
 
 import base64
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import Any, Literal
 from uuid import UUID
 
@@ -18,9 +20,11 @@ from alpr_access_log.refusals import (
     PlateMissing,
     PurposeMissing,
     PurposeUnknown,
+    RepeatNeedsApproval,
     SuspicionCopied,
     SuspicionMissing,
     SuspicionTooShort,
+    SweepTooWide,
     TopicsOutliveRetention,
     WildcardTooWide,
     WindowMalformed,
@@ -38,6 +42,7 @@ from alpr_common.topics import (
     Topic,
 )
 
+METERS_PER_DEGREE = 111_195.0
 _DAY_SECONDS = 24 * 3600
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CURSOR_BYTES = 16 + 8 + 16
@@ -67,14 +72,68 @@ class PlateQuestion:
 
 
 @dataclass(frozen=True)
-class Query:
-    """What a search asks for. Times are aware; `to_at` is exclusive."""
+class Box:
+    """An area between two parallels and two meridians, in degrees."""
 
-    plate: str
+    south: float
+    west: float
+    north: float
+    east: float
+
+    @property
+    def meters(self) -> tuple[float, float]:
+        """How far it is from south to north and from west to east, in its middle."""
+        middle = math.radians((self.south + self.north) / 2)
+        return (
+            (self.north - self.south) * METERS_PER_DEGREE,
+            (self.east - self.west) * METERS_PER_DEGREE * math.cos(middle),
+        )
+
+
+@dataclass(frozen=True)
+class Circle:
+    """An area around a place. Small enough that the earth is flat in it."""
+
+    latitude: float
+    longitude: float
+    radius_meters: int
+
+    @property
+    def meters_per_degree_east(self) -> float:
+        return METERS_PER_DEGREE * max(math.cos(math.radians(self.latitude)), 1e-6)
+
+    @property
+    def box(self) -> Box:
+        """The square around it."""
+        up = self.radius_meters / METERS_PER_DEGREE
+        right = self.radius_meters / self.meters_per_degree_east
+        return Box(
+            self.latitude - up, self.longitude - right, self.latitude + up, self.longitude + right
+        )
+
+
+Area = Box | Circle
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a search asks for. Times are aware; `to_at` is exclusive.
+
+    No plate is a sweep: everything that passed an area or cameras.
+    """
+
+    plate: str | None
     lookalike: bool
     from_at: datetime
     to_at: datetime
     camera_ids: tuple[str, ...] = ()
+    area: Area | None = None
+    jurisdictions: tuple[str, ...] = ()
+    hit: bool | None = None
+
+    @property
+    def subject(self) -> str:
+        return f"plate:{self.plate}" if self.plate is not None else "sweep"
 
     def to_record(self) -> dict[str, Any]:
         """As it stands in the access record; `from_record` takes it back."""
@@ -84,7 +143,18 @@ class Query:
             "from": self.from_at.isoformat(),
             "to": self.to_at.isoformat(),
             "camera_ids": list(self.camera_ids),
-        }
+        } | self._narrowing()
+
+    def _narrowing(self) -> dict[str, Any]:
+        """What is rarely asked, left out when it is not. Numbers as text: the log has no floats."""
+        said: dict[str, Any] = {}
+        if self.area is not None:
+            said["area"] = {name: repr(value) for name, value in vars(self.area).items()}
+        if self.jurisdictions:
+            said["jurisdictions"] = list(self.jurisdictions)
+        if self.hit is not None:
+            said["hit"] = self.hit
+        return said
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> "Query":
@@ -94,10 +164,16 @@ class Query:
             datetime.fromisoformat(record["from"]),
             datetime.fromisoformat(record["to"]),
             tuple(record["camera_ids"]),
+            _area_of(record["area"]) if "area" in record else None,
+            tuple(record.get("jurisdictions", ())),
+            record.get("hit"),
         )
 
     @property
-    def plate_question(self) -> PlateQuestion:
+    def plate_question(self) -> PlateQuestion | None:
+        """None for a sweep."""
+        if self.plate is None:
+            return None
         column: Literal["plate", "match_key"] = "match_key" if self.lookalike else "plate"
         text = match_key(self.plate) if self.lookalike else self.plate
         if not has_wildcard(text):
@@ -105,6 +181,13 @@ class Query:
         prefix = re.split(r"[*?]", text, maxsplit=1)[0]
         like = text.replace("?", "_").replace("*", "%")
         return PlateQuestion(column, None, like, prefix, prefix + _LARGEST)
+
+
+def _area_of(said: dict[str, str]) -> Area:
+    if "radius_meters" in said:
+        center = float(said["latitude"]), float(said["longitude"])
+        return Circle(*center, int(said["radius_meters"]))
+    return Box(*(float(said[name]) for name in ("south", "west", "north", "east")))
 
 
 @dataclass(frozen=True)
@@ -248,25 +331,81 @@ def checked_query(
     to_at: datetime | None,
     camera_ids: Sequence[str],
     policy: Policy,
+    area: Area | None = None,
+    jurisdictions: Sequence[str] = (),
+    hit: bool | None = None,
 ) -> Query:
-    """The query if it may be asked; raises a `SearchRefused`."""
-    if not (plate or "").strip():
+    """The query if it may be asked; raises a `SearchRefused`. One without a plate is a sweep: that
+    it was approved is for the caller to see to."""
+    pattern = None
+    if (plate or "").strip():
+        pattern = _checked_pattern(plate or "", policy)
+    elif area is None and not camera_ids:
         raise PlateMissing(
-            "Looking at everything that passed a place or a camera is a sweep, which this system "
-            "does not offer without a plate."
+            "Name a plate. Everything that passed an area or cameras is a sweep, which names them "
+            "and needs a supervisor's approval."
         )
-    pattern = plate_pattern(plate or "")
+    if from_at is None or to_at is None or from_at >= to_at:
+        raise WindowMalformed("Say `from` and a later `to`.")
+    if to_at - from_at > timedelta(days=policy.search_window_max_days):
+        raise WindowTooLong(f"Ask for at most {policy.search_window_max_days} days at once.")
+    query = Query(
+        pattern, lookalike, from_at, to_at, tuple(sorted(set(camera_ids))), area,
+        tuple(sorted(set(jurisdictions))), hit,
+    )  # fmt: skip
+    if pattern is None:
+        _refuse_wide_sweep(query, policy)
+    return query
+
+
+def _checked_pattern(plate: str, policy: Policy) -> str:
+    pattern = plate_pattern(plate)
     named = len(re.sub(r"[*?]", "", pattern))
     if has_wildcard(pattern) and named < policy.search_wildcard_min_characters:
         raise WildcardTooWide(
             f"Name at least {policy.search_wildcard_min_characters} characters beside the "
             "wildcards; fewer is a sweep and not a search for a plate."
         )
-    if from_at is None or to_at is None or from_at >= to_at:
-        raise WindowMalformed("Say `from` and a later `to`.")
-    if to_at - from_at > timedelta(days=policy.search_window_max_days):
-        raise WindowTooLong(f"Ask for at most {policy.search_window_max_days} days at once.")
-    return Query(pattern, lookalike, from_at, to_at, tuple(sorted(set(camera_ids))))
+    return pattern
+
+
+def _refuse_wide_sweep(query: Query, policy: Policy) -> None:
+    """Raise `SweepTooWide`: also a supervisor approves nothing without bounds."""
+    if query.to_at - query.from_at > timedelta(seconds=policy.sweep_window_max_seconds):
+        raise SweepTooWide(f"Sweep at most {policy.sweep_window_max_seconds // 60} minutes.")
+    most = policy.sweep_radius_max_meters
+    if isinstance(query.area, Circle) and query.area.radius_meters > most:
+        raise SweepTooWide(f"Sweep a circle of at most {most} m.")
+    if isinstance(query.area, Box) and max(query.area.meters) > 2 * most:
+        raise SweepTooWide(f"Sweep a box of at most {2 * most} m on each side.")
+    if query.area is None and len(query.camera_ids) > policy.sweep_cameras_max:
+        raise SweepTooWide(f"Sweep at most {policy.sweep_cameras_max} cameras, or an area.")
+
+
+def asks_for_the_same(one: str, other: str) -> bool:
+    """Whether two plate texts or patterns may mean one plate: look-alikes, and a pattern that takes
+    in the other, do not make it another search."""
+    one, other = match_key(one), match_key(other)
+    if one == other:
+        return True
+    if has_wildcard(one) and has_wildcard(other):
+        return False
+    return fnmatchcase(one, other) or fnmatchcase(other, one)
+
+
+def refuse_repetition(query: Query, previous: Iterable[str | None], policy: Policy) -> None:
+    """Raise `RepeatNeedsApproval` when the person's searches of a day ask for the plate as often
+    as they may without anybody's approval."""
+    asked = query.plate
+    if asked is None:
+        return
+    same = sum(plate is not None and asks_for_the_same(asked, plate) for plate in previous)
+    if same >= policy.plate_searches_per_day_max:
+        raise RepeatNeedsApproval(
+            f"You searched for this plate {same} times within 24 hours. Ask a supervisor "
+            "(POST /v1/search-approvals) and search with the approval.",
+            approvals="/v1/search-approvals",
+        )
 
 
 def checked_limit(limit: int, policy: Policy) -> int:

@@ -10,16 +10,17 @@ from uuid import UUID, uuid4
 import structlog
 from prometheus_client import Counter, Histogram
 
-from alpr_access_log import domain, store
+from alpr_access_log import approvals_store, domain, store
 from alpr_access_log.domain import AccessRecord, Position, Query, Reason, Refusal, Who
-from alpr_access_log.refusals import AccessNotYours, CursorInvalid
+from alpr_access_log.refusals import AccessNotYours, CursorInvalid, SweepNeedsApproval
 from alpr_common.auth import Principal
 from alpr_common.errors import NotFound
 from alpr_common.messages.audit import AuditRecord
+from alpr_common.messages.hit import Hit
 from alpr_common.messages.read import Read
 from alpr_common.objects import Pictures
 from alpr_common.policy import Policies
-from alpr_common.postgres import Database
+from alpr_common.postgres import Connection, Database
 
 log = structlog.get_logger()
 
@@ -85,31 +86,65 @@ async def search(
 ) -> Page:
     """The first page of a new access; the record is on disk before this returns.
 
-    Raises `SuspicionCopied`, or an `Outage` when it could not be recorded.
+    Raises `SuspicionCopied`, `SweepNeedsApproval`, `RepeatNeedsApproval`, or an `Outage` when it
+    could not be recorded.
     """
-    agency_id, access_id = principal.agency_id, uuid4()
-    async with store.recording(door.database, agency_id) as connection:
-        previous = await store.last_suspicion(connection, agency_id, principal.person_id)
-        domain.refuse_copied_suspicion(reason.suspicion, previous)
-        kept = door.kept(agency_id, now)
-        found = await store.find_reads(connection, agency_id, query, None, limit + 1, kept)
-        record = AccessRecord(
-            record_id=access_id,
-            access_id=access_id,
-            who=who(principal),
-            occurred_at=now,
-            action="search",
-            subject=f"plate:{query.plate}",
-            outcome="done",
-            purpose=reason.purpose,
-            case_number=reason.case_number,
-            suspicion=reason.suspicion,
-            query=query.to_record(),
-            returned=tuple(f.read_id for f in found[:limit]),
+    agency_id, person_id = principal.agency_id, principal.person_id
+    if query.plate is None:
+        raise SweepNeedsApproval(
+            "Ask a supervisor (POST /v1/search-approvals) and search with the approval.",
+            approvals="/v1/search-approvals",
         )
-        await store.append(connection, record)
-    _count(record)
+    async with store.recording(door.database, agency_id) as connection:
+        day_ago = now - timedelta(days=1)
+        searched = await approvals_store.plates_searched_since(
+            connection, agency_id, person_id, day_ago
+        )
+        domain.refuse_repetition(query, searched, door.policy.of(agency_id))
+        previous = await store.last_suspicion(connection, agency_id, person_id)
+        domain.refuse_copied_suspicion(reason.suspicion, previous)
+        page = await answer(connection, door, principal, reason, query, limit, now)
+    count_search()
+    return page
+
+
+async def answer(
+    connection: Connection,
+    door: Door,
+    principal: Principal,
+    reason: Reason,
+    query: Query,
+    limit: int,
+    now: datetime,
+    details: dict[str, str] | None = None,
+) -> Page:
+    """Read the first page and append its record, in the caller's transaction: nothing of it may
+    leave before that has committed."""
+    agency_id, access_id = principal.agency_id, uuid4()
+    kept = door.kept(agency_id, now)
+    found = await store.find_reads(connection, agency_id, query, None, limit + 1, kept)
+    record = AccessRecord(
+        record_id=access_id,
+        access_id=access_id,
+        who=who(principal),
+        occurred_at=now,
+        action="search",
+        subject=query.subject,
+        outcome="done",
+        purpose=reason.purpose,
+        case_number=reason.case_number,
+        suspicion=reason.suspicion,
+        query=query.to_record(),
+        returned=tuple(f.read_id for f in found[:limit]),
+        details=details or {},
+    )
+    await store.append(connection, record)
     return _page(access_id, found, limit)
+
+
+def count_search() -> None:
+    """One more search was answered, after its record became durable."""
+    RECORDS.labels("access-log", "search", "done").inc()
 
 
 async def next_page(
@@ -145,7 +180,7 @@ async def next_page(
             who=who(principal),
             occurred_at=now,
             action="search.page",
-            subject=f"plate:{access.query.plate}",
+            subject=access.query.subject,
             outcome="done",
             purpose=access.purpose,
             case_number=access.case_number,
@@ -284,6 +319,22 @@ async def store_reads(
     stored_at = datetime.now(UTC)
     for read in kept:
         STORE_SECONDS.observe(max(0.0, (stored_at - read.emitted_at).total_seconds()))
+
+
+async def note_hits(
+    database: Database, hits: Sequence[Hit], policies: Policies, now: datetime
+) -> None:
+    """Mark the reads that were hits, for searches that ask for them; again changes nothing.
+
+    The marker of a read beyond its retention is left out: no purge would come by for it.
+    """
+    by_agency: dict[str, list[tuple[UUID, datetime]]] = defaultdict(list)
+    for hit in hits:
+        if not domain.is_past_retention(hit.read, policies.of(hit.agency_id), now):
+            by_agency[hit.agency_id].append((hit.read.read_id, hit.read.captured_at))
+    for agency_id, reads in by_agency.items():
+        async with database.transaction(agency_id) as connection:
+            await approvals_store.note_hits(connection, agency_id, reads)
 
 
 async def append_audits(database: Database, records: Sequence[AuditRecord]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from alpr_access_log import holds
+from alpr_access_log import handlers, holds
 from alpr_access_log.holds import Holds
 from alpr_common.errors import MalformedMessage
 from alpr_common.kafka import ConsumeLoop, Decoded, Publisher, Received
@@ -39,10 +39,12 @@ def alert_loop(
 def hit_loop(
     keeping: Holds, publisher: Publisher, *, bootstrap_servers: str, clock: Clock
 ) -> ConsumeLoop[Hit]:
-    """Keeps reads from `alpr.hits.v1` for as long as their category says."""
+    """Marks reads that were hits, and keeps them for as long as their category says."""
 
     async def handle(batch: Sequence[Decoded[Hit]]) -> None:
-        await holds.keep_hits(keeping, [one.message for one in batch], clock())
+        hits = [one.message for one in batch]
+        await handlers.note_hits(keeping.database, hits, keeping.policies, clock())
+        await holds.keep_hits(keeping, hits, clock())
 
     return ConsumeLoop(
         bootstrap_servers=bootstrap_servers,

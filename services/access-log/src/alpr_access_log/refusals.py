@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from alpr_common.errors import AlprError, Outage
+from alpr_common.errors import AlprError, Conflict, NotFound, Outage
 
 
 class SearchRefused(AlprError):
@@ -46,6 +46,37 @@ class NotAttested(SearchRefused):
 
 class PlateMissing(SearchRefused):
     title = "A search needs a plate"
+    clause = "policy file"
+
+
+class SweepTooWide(SearchRefused):
+    title = "The sweep covers too much"
+    clause = "policy file"
+
+
+class SweepNeedsApproval(AlprError):
+    status = HTTPStatus.FORBIDDEN
+    title = "A search without a plate needs a supervisor's approval"
+    clause = "policy file"
+
+
+class RepeatNeedsApproval(AlprError):
+    status = HTTPStatus.FORBIDDEN
+    title = "So many searches of one plate need a supervisor's approval"
+    clause = "policy file"
+
+
+class ApprovalNotFound(NotFound):
+    title = "There is no such approval of yours"
+
+
+class ApprovalNotUsable(Conflict):
+    title = "The approval cannot be used for that"
+
+
+class OwnRequest(AlprError):
+    status = HTTPStatus.FORBIDDEN
+    title = "Somebody else decides what you asked for"
     clause = "policy file"
 
 

@@ -18,6 +18,7 @@ import structlog
 from alpr_access_log import log_leaves, log_store
 from alpr_access_log.domain import AccessRecord, Position, Query
 from alpr_access_log.refusals import RecordNotWritten
+from alpr_access_log.search_sql import HELD_SHOWN, find_statement
 from alpr_common.messages.audit import AuditRecord
 from alpr_common.messages.read import Read
 from alpr_common.postgres import Connection, Database
@@ -44,38 +45,6 @@ INSERT INTO read ({_COLUMNS}) SELECT {_COLUMNS} FROM pg_temp.staged_read
 ON CONFLICT (read_id, captured_at) DO NOTHING
 """  # noqa: S608 - constants
 
-_FOUND = """
-SELECT read_id, captured_at, message FROM {table}
-WHERE agency_id = $1 AND captured_at >= $2 AND captured_at < $3
-  AND ($4::text[] IS NULL OR camera_id = ANY($4))
-  AND ($5::timestamptz IS NULL OR (captured_at, read_id) < ($5, $6::uuid))
-  AND {plate} AND {shown}
-ORDER BY captured_at DESC, read_id DESC LIMIT $7
-"""
-# What is past its retention is not shown, purged or not; what a hold or its category keeps is.
-_SHOWN = "captured_at >= $8::timestamptz"
-_HELD_SHOWN = """(captured_at >= $8::timestamptz OR keep_until > $9::timestamptz OR EXISTS (
-    SELECT FROM hold_read m JOIN hold h USING (hold_id)
-    WHERE m.read_id = held_read.read_id AND h.released_at IS NULL))"""
-# A read lies in its partition, among the held, or in both; each branch gives its newest.
-_FIND = """
-SELECT DISTINCT ON (captured_at, read_id) read_id, captured_at, message::text AS message
-FROM (({stored}) UNION ALL ({held})) found
-ORDER BY captured_at DESC, read_id DESC LIMIT $7
-"""
-
-
-def _find(plate: str) -> str:
-    return _FIND.format(
-        stored=_FOUND.format(table="read", plate=plate, shown=_SHOWN),
-        held=_FOUND.format(table="held_read", plate=plate, shown=_HELD_SHOWN),
-    )
-
-
-_FIND_EQUAL = {c: _find(f"{c} = $10") for c in ("plate", "match_key")}
-_FIND_LIKE = {
-    c: _find(f"{c} >= $11 AND {c} < $12 AND {c} LIKE $10") for c in ("plate", "match_key")
-}
 _READ = f"""
 SELECT message::text FROM read
 WHERE agency_id = $1 AND read_id = $2 AND captured_at >= $3 AND captured_at < $4
@@ -83,7 +52,7 @@ WHERE agency_id = $1 AND read_id = $2 AND captured_at >= $3 AND captured_at < $4
 UNION ALL
 SELECT message::text FROM held_read
 WHERE agency_id = $1 AND read_id = $2 AND captured_at >= $3 AND captured_at < $4
-  AND {_HELD_SHOWN.replace("$8", "$5").replace("$9", "$6")}
+  AND {HELD_SHOWN.replace("$8", "$5").replace("$9", "$6")}
 LIMIT 1
 """  # noqa: S608 - constants
 
@@ -254,17 +223,12 @@ async def find_reads(
     kept: Kept,
 ) -> list[Found]:
     """Reads that the query asks for, newest first, at most `most`, behind `after`."""
-    asked = query.plate_question
-    arguments: list[Any] = [
-        agency_id, query.from_at, query.to_at, list(query.camera_ids) or None,
+    statement, narrowing = find_statement(query)
+    rows = await connection.fetch(
+        statement, agency_id, query.from_at, query.to_at, list(query.camera_ids) or None,
         after and after.captured_at, after and after.read_id, most, kept.since, kept.now,
-    ]  # fmt: skip
-    if asked.equal is not None:
-        rows = await connection.fetch(_FIND_EQUAL[asked.column], *arguments, asked.equal)
-    else:
-        rows = await connection.fetch(
-            _FIND_LIKE[asked.column], *arguments, asked.like, asked.low, asked.high
-        )
+        *narrowing,
+    )  # fmt: skip
     return [Found(r["read_id"], r["captured_at"], json.loads(r["message"])) for r in rows]
 
 

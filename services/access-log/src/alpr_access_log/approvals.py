@@ -1,0 +1,143 @@
+"""Searches that a supervisor approves first: sweeps, and one plate again and again (131.6-3).
+
+Who asks says everything that a search says. What is approved is exactly that, for one search of
+the person who asked, until it expires; each step is an access record of its own.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from alpr_access_log import approvals_store, domain, handlers, store
+from alpr_access_log.approvals_store import Approval, Decision
+from alpr_access_log.domain import AccessRecord, Query, Reason
+from alpr_access_log.handlers import Door, Page, who
+from alpr_access_log.refusals import ApprovalNotFound, ApprovalNotUsable, OwnRequest
+from alpr_common.auth import Principal
+from alpr_common.policy import Role
+from alpr_common.postgres import Connection
+
+DECIDERS = (Role.SUPERVISOR,)
+_SEE_ALL = frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})
+
+
+async def request(
+    door: Door, principal: Principal, reason: Reason, query: Query, now: datetime
+) -> Approval:
+    """Ask for a search to be approved; raises `SuspicionCopied`."""
+    agency_id = principal.agency_id
+    lifetime = door.policy.of(agency_id).search_approval_seconds
+    approval = Approval(
+        approval_id=uuid4(), approval_sequence=0, requested_by_id=principal.person_id,
+        requested_by_name=principal.name, requested_at=now,
+        expires_at=now + timedelta(seconds=lifetime), reason=reason, query=query, decision=None,
+        decided_by_id=None, decided_by_name=None, decided_at=None, note=None, access_id=None,
+        used_at=None,
+    )  # fmt: skip
+    async with store.recording(door.database, agency_id) as connection:
+        previous = await store.last_suspicion(connection, agency_id, principal.person_id)
+        domain.refuse_copied_suspicion(reason.suspicion, previous)
+        await approvals_store.add(connection, agency_id, approval)
+        await _record(connection, principal, approval, "search_approval.requested", now)
+    return approval
+
+
+async def decide(
+    door: Door, principal: Principal, approval_id: UUID, decision: Decision, note: str | None,
+    now: datetime,
+) -> Approval:  # fmt: skip
+    """Approve or deny what somebody else of the agency asked for.
+
+    Raises `ApprovalNotFound`, `OwnRequest`, `ApprovalNotUsable` when it was decided or expired.
+    """
+    agency_id = principal.agency_id
+    async with store.recording(door.database, agency_id) as connection:
+        approval = await _locked(connection, agency_id, approval_id)
+        if approval.requested_by_id == principal.person_id:
+            raise OwnRequest("Ask another supervisor of your agency to decide.")
+        state = approval.state(now)
+        if state != "pending":
+            raise ApprovalNotUsable(f"It is {state} already.")
+        await approvals_store.decide(
+            connection, agency_id, approval_id, decision, principal.person_id, principal.name,
+            note, now,
+        )  # fmt: skip
+        decided = replace(
+            approval, decision=decision, decided_by_id=principal.person_id,
+            decided_by_name=principal.name, decided_at=now, note=note,
+        )  # fmt: skip
+        await _record(connection, principal, decided, f"search_approval.{decision}", now)
+    return decided
+
+
+async def search(
+    door: Door, principal: Principal, approval_id: UUID, limit: int, now: datetime
+) -> Page:
+    """The search that was approved, once, for the person who asked for it.
+
+    Raises `ApprovalNotFound`, `ApprovalNotUsable`, or an `Outage` when it could not be recorded.
+    """
+    agency_id = principal.agency_id
+    async with store.recording(door.database, agency_id) as connection:
+        approval = await _locked(connection, agency_id, approval_id)
+        if approval.requested_by_id != principal.person_id:
+            raise ApprovalNotFound("Look at the list of what you asked for.")
+        state = approval.state(now)
+        if state != "approved":
+            raise ApprovalNotUsable(f"It is {state}; only what is approved can be searched for.")
+        details = {"approval_id": str(approval_id), "approved_by": approval.decided_by_id or ""}
+        page = await handlers.answer(
+            connection, door, principal, approval.reason, approval.query, limit, now, details
+        )
+        await approvals_store.use(connection, agency_id, approval_id, page.access_id, now)
+    handlers.count_search()
+    return page
+
+
+async def list_approvals(
+    door: Door, principal: Principal, pending: bool, before: int | None, limit: int, now: datetime
+) -> tuple[list[Approval], str | None]:
+    """One's own; for supervisors and administrators the agency's. Newest first, and a cursor."""
+    own = None if principal.role in _SEE_ALL else principal.person_id
+    async with door.database.transaction(principal.agency_id) as connection:
+        found = await approvals_store.list_approvals(
+            connection, principal.agency_id, own, pending, now, before, limit + 1
+        )
+    shown = found[:limit]
+    return shown, str(shown[-1].approval_sequence) if len(found) > limit else None
+
+
+async def get(door: Door, principal: Principal, approval_id: UUID) -> Approval:
+    """One that the caller may see; raises `ApprovalNotFound`."""
+    async with door.database.transaction(principal.agency_id) as connection:
+        approval = await _locked(connection, principal.agency_id, approval_id)
+    if principal.role not in _SEE_ALL and approval.requested_by_id != principal.person_id:
+        raise ApprovalNotFound("Look at the list of what you asked for.")
+    return approval
+
+
+async def _locked(connection: Connection, agency_id: str, approval_id: UUID) -> Approval:
+    approval = await approvals_store.lock(connection, agency_id, approval_id)
+    if approval is None:
+        raise ApprovalNotFound("Look at the list of what was asked for.")
+    return approval
+
+
+async def _record(
+    connection: Connection, principal: Principal, approval: Approval, action: str, now: datetime
+) -> None:
+    details = {"requested_by": approval.requested_by_id}
+    record = AccessRecord(
+        record_id=uuid4(),
+        who=who(principal),
+        occurred_at=now,
+        action=action,
+        subject=f"approval:{approval.approval_id}",
+        outcome="done",
+        purpose=approval.reason.purpose,
+        case_number=approval.reason.case_number,
+        suspicion=approval.reason.suspicion,
+        query=approval.query.to_record(),
+        details=details | ({"note": approval.note} if approval.note else {}),
+    )
+    await store.append(connection, record)
