@@ -27,6 +27,7 @@ from alpr_training.synth.scene import Views
 
 CALIBRATION = {
     "temperature": 1.0,
+    "jurisdiction_temperature": 1.0,
     "jurisdiction_threshold": 0.9,
     "text_confidence_threshold": 0.0,
     "shortest_text": 0,

@@ -14,8 +14,8 @@ from alpr_training.reader.network import ReaderNetwork
 from alpr_training.reader.samples import SIZE, to_input
 from alpr_training.synth.camera import Shot, reader_crop
 
-TEXT_CONFIDENCE_THRESHOLD = 0.55
-SHORTEST_TEXT = 2
+TEXT_CONFIDENCE_THRESHOLD = 0.8
+SHORTEST_TEXT = 3
 
 
 def calibrate(checkpoint: Path, pool: Pool) -> dict[str, float]:
@@ -38,9 +38,11 @@ def calibrate(checkpoint: Path, pool: Pool) -> dict[str, float]:
     characters = np.concatenate([p[0].numpy() for p in parts])
     states = np.concatenate([p[1].numpy() for p in parts])
     crops = [crop for _, crop in both]
+    state_temperature = _jurisdiction_temperature(states, crops)
     return {
         "temperature": _temperature(characters, crops),
-        "jurisdiction_threshold": _jurisdiction_threshold(states, crops),
+        "jurisdiction_temperature": state_temperature,
+        "jurisdiction_threshold": _jurisdiction_threshold(states / state_temperature, crops),
         "text_confidence_threshold": TEXT_CONFIDENCE_THRESHOLD,
         "shortest_text": SHORTEST_TEXT,
     }
@@ -60,6 +62,22 @@ def _temperature(logits: np.ndarray, crops: list[Crop]) -> float:
         if loss < least:
             best, least = float(temperature), loss
     return round(best, 2)
+
+
+def _jurisdiction_temperature(logits: np.ndarray, crops: list[Crop]) -> float:
+    known = [
+        (one, JURISDICTION_CODES.index(crop.jurisdiction))
+        for one, crop in zip(logits, crops, strict=True)
+        if crop.jurisdiction and crop.jurisdiction.startswith("US")
+    ]
+    rows = np.array([one for one, _ in known])
+    truths = np.array([truth for _, truth in known])
+
+    def loss(temperature: float) -> float:
+        chosen = softmax(rows, temperature)[np.arange(len(truths)), truths]
+        return float(-np.log(np.maximum(chosen, 1e-9)).mean())
+
+    return round(float(min(np.arange(0.6, 3.01, 0.1), key=loss)), 2)
 
 
 def _jurisdiction_threshold(logits: np.ndarray, crops: list[Crop]) -> float:

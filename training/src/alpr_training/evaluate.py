@@ -134,12 +134,14 @@ def read_crops(models: ShippedModels, crops: list[tuple[Picture, Crop]]) -> dict
     """Exact texts and jurisdictions of val crops by source; and, of the US answers above the
     jurisdiction threshold, the share that is right."""
     threshold = float(models.reader_config["jurisdiction_threshold"])
+    temperature = float(models.reader_config["jurisdiction_temperature"])
     counts: dict[str, list[int]] = {}
     sure: list[bool] = []
     for start in range(0, len(crops), 64):
         part = crops[start : start + 64]
         characters, jurisdictions = models.logits([picture for picture, _ in part])
-        for (_, crop), one, states in zip(part, characters, softmax(jurisdictions), strict=True):
+        probabilities = softmax(jurisdictions, temperature)
+        for (_, crop), one, states in zip(part, characters, probabilities, strict=True):
             name = crop.source.removeprefix("openalpr-").removesuffix("-crops")
             tally = counts.setdefault(name, [0, 0, 0])
             right = JURISDICTION_CODES[int(states.argmax())] == crop.jurisdiction

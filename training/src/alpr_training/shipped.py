@@ -79,8 +79,11 @@ class ShippedModels:
             return []
         grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.uint8)
         characters, jurisdictions = self.logits([self.crop(grey, box) for box in boxes])
+        state_temperature = float(self.reader_config["jurisdiction_temperature"])
         out: list[Found] = []
-        for box, one, states in zip(boxes, characters, softmax(jurisdictions), strict=True):
+        for box, one, states in zip(
+            boxes, characters, softmax(jurisdictions, state_temperature), strict=True
+        ):
             reading = read(one, float(self.reader_config["temperature"]))
             if reading.confidence < float(self.reader_config["text_confidence_threshold"]):
                 continue
