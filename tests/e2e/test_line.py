@@ -176,7 +176,8 @@ async def test_the_search_finds_a_read_only_with_a_purpose(
         assert answer.status_code == 200, answer.text
         return any(item["read_id"] == str(read.read_id) for item in answer.json()["items"])
 
-    await eventually(found, 30, interval_seconds=2, what="the stored read is found")
+    # Not so often that one person asks for one plate more than a day allows.
+    await eventually(found, 30, interval_seconds=4, what="the stored read is found")
 
 
 async def test_restarting_kafka_mid_feed_loses_and_doubles_no_acknowledged_frame(
