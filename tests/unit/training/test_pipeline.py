@@ -19,6 +19,7 @@ from alpr_training.export import export_detector, export_reader
 from alpr_training.loop import Plan
 from alpr_training.reader.decoding import JURISDICTION_CODES, read
 from alpr_training.reader.samples import Samples
+from alpr_training.reader.selflabel import settled_text
 from alpr_training.reader.train import train as train_reader
 from alpr_training.shipped import ShippedModels
 from alpr_training.synth.lettering import FontsMissing, plate_fonts
@@ -91,3 +92,10 @@ def test_easyocr_loads_the_reader_and_answers_as_the_onnx_file_does(
     with torch.no_grad():
         logits = engine.recognizer.eval()(tensor, "")
     assert read(logits.numpy()[0]).text == expected
+
+
+def test_self_labels_do_not_teach_the_letter_o_as_zero() -> None:
+    assert settled_text("0ZC8400", brazilian=True) == "OZC8400"
+    assert settled_text("AB12345", brazilian=True) == ""
+    assert settled_text("GET0UT", brazilian=False) == ""
+    assert settled_text("WN0605", brazilian=False) == "WN0605"
