@@ -17,6 +17,8 @@ def test_a_termination_signal_is_kept_until_the_step_is_done() -> None:
 
 
 def test_a_second_interrupt_does_not_wait() -> None:
-    with StopRequest(), pytest.raises(KeyboardInterrupt):
+    with StopRequest() as stop:
         signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
+        assert stop
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
