@@ -25,6 +25,7 @@ from alpr_common.messages.read import Read
 from alpr_common.objects import Pictures, picture_key
 from alpr_common.policy import Role
 from alpr_common.topics import HITS, READS
+from alpr_local.folders import repository
 from alpr_local.processes import Services
 from tests.integration.access_log.conftest import OTHERS, OURS, make_read, search_body
 from tests.support.waiting import eventually
@@ -36,6 +37,13 @@ def jpeg() -> bytes:
     out = io.BytesIO()
     Image.new("RGB", (160, 48), (220, 222, 230)).save(out, "JPEG")
     return out.getvalue()
+
+
+def shipped_detector() -> dict[str, Any]:
+    config: dict[str, Any] = json.loads(
+        (repository() / "models" / "detector" / "config.json").read_text()
+    )
+    return config
 
 
 class Line:
@@ -67,7 +75,7 @@ class Line:
             update={
                 "frame_object": picture_key(*place),
                 "plate_object": picture_key(*place, f"-plate-{bare.read_id}"),
-                "detector_model": "detector 1.1000",
+                "detector_model": f"detector {shipped_detector()['version']}",
                 "reader_model": "somebody's 7",
             }
         )
@@ -191,11 +199,13 @@ def _holds_everything(file: Path, read: Read, alert_id: str) -> None:
     assert steps == ["raised", "accepted"]
     models = {m["name"]: m["shipped"] for m in json.loads(inside["data/models.json"])}
     assert models["somebody's 7"] is None
+    assert models[read.detector_model]["sha256"] == shipped_detector()["sha256"]
     actions = {a["action"] for a in json.loads(inside["data/accesses.json"])}
     assert {"search", "read.picture.viewed", "hold.placed", "alert.accept"} <= actions
     links = json.loads(inside["data/custody.json"])
     assert links[0]["person"] == "camera cam-1"
     assert "packed and sealed" in links[-1]["action"]
+    assert [link["at"] for link in links] == sorted(link["at"] for link in links)
     assert inside["data/cover-sheet.pdf"].startswith(b"%PDF-")
 
 

@@ -6,7 +6,7 @@ gathered; number, file and inventory entry come to be in one transaction, or not
 
 import asyncio
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -60,7 +60,9 @@ class Evidence:
     models_folder: Path
 
 
-async def prepare(evidence: Evidence, principal: Principal, asked: Asked, now: datetime) -> Package:
+async def prepare(
+    evidence: Evidence, principal: Principal, asked: Asked, clock: Callable[[], datetime]
+) -> Package:
     """Gather, seal, store and inventory a package; returns its inventory entry.
 
     Raises `EvidenceNotHeld` for a read that no hold keeps, what alerts says against showing an
@@ -71,18 +73,20 @@ async def prepare(evidence: Evidence, principal: Principal, asked: Asked, now: d
     named = list(asked.read_ids)
     named += [UUID(hit["read"]["read_id"]) for alert in alerts for hit in alert["hits"]]
     named = list(dict.fromkeys(named))
-    held, request_id = await _record_request(evidence, principal, asked, named, now)
+    held, request_id = await _record_request(evidence, principal, asked, named, clock())
+    pictures = await _pictures(evidence, agency_id, held)
+    log_part = await _log_part(evidence, agency_id, asked, named, request_id)
     gathered = Gathered(
         agency_id=agency_id,
         asked=asked,
         prepared_by=f"{principal.name} ({principal.person_id})",
-        prepared_at=now,
+        prepared_at=clock(),
         reads=held,
         alerts=alerts,
-        pictures=await _pictures(evidence, agency_id, held),
+        pictures=pictures,
         models=models_of(evidence.models_folder, [one.read for one in held]),
         holds=await _holds_on(evidence, agency_id, named),
-        log=await _log_part(evidence, agency_id, asked, named, request_id),
+        log=log_part,
     )
     package = await _seal(evidence, principal, gathered)
     SEALED.inc()

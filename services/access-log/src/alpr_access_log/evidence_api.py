@@ -106,8 +106,8 @@ def _packages(routes: APIRouter, gate: Gate) -> None:
             asked.purpose, asked.case_number, asked.read_ids, asked.alert_ids,
             found.keeping.policies.of(principal.agency_id),
         )  # fmt: skip
-        now = datetime.now(UTC)
-        return (await evidence.prepare(found, principal, wanted, now)).to_json()
+        package = await evidence.prepare(found, principal, wanted, lambda: datetime.now(UTC))
+        return package.to_json()
 
     @routes.get("")
     async def list_packages(

@@ -96,6 +96,8 @@ def custody_of(gathered: Gathered, inventory_number: str) -> list[Custody]:
         chain.append(Custody(read.captured_at, f"camera {read.camera_id}", said))
     chain += [step for alert in gathered.alerts for step in _steps(alert)]
     for led, _ in gathered.log.proven:
+        if led.action.startswith("alert.") and led.action not in _ACTIONS:
+            continue  # a step, which the alert's own history tells
         said = _ACTIONS.get(led.action, led.action)
         if led.case_number:
             said += f", case {led.case_number}"
