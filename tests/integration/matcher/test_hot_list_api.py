@@ -26,6 +26,7 @@ def matcher(services: Services) -> ServiceProcess:
     quick = {
         "ALPR_MATCHER_EXPIRY_SWEEP_SECONDS": "0.2",
         "ALPR_MATCHER_EXPIRED_KEPT_SECONDS": "0",
+        "ALPR_MATCHER_IMPORT_MAX_BYTES": str(16 * 1024 * 1024),
     }
     return services.start("matcher", environment=quick)
 
@@ -153,7 +154,7 @@ async def test_a_category_that_the_policy_does_not_know_is_refused(
     assert (answer.status_code, answer.json()["clause"]) == (400, "131.3-hotlist")
 
 
-@pytest.mark.parametrize("plate", ["AB?12*", "", "ABCDEFGHIJKLM", "Ж123"])
+@pytest.mark.parametrize("plate", ["", "AB(12", "ABCDEFGHIJKLM", "Ж123"])
 async def test_what_is_no_whole_plate_is_refused(officer: httpx.AsyncClient, plate: str) -> None:
     answer = await officer.post("/v1/hotlist/entries", json=new_entry(plate))
     assert (answer.status_code, answer.json()["title"]) == (400, "That is not a whole plate")
@@ -240,7 +241,7 @@ async def test_bad_lines_of_an_import_are_named_and_the_good_ones_taken(
         "IMP0002,no_such,Reported stolen,,,,,\n"
         'IMP0003,stolen_vehicle,"never closed,,,,,\n'
         "IMP0004,stolen_vehicle,,,,,,\n"
-        "IMP?005,stolen_vehicle,Wildcard,,,,,\n"
+        "I?5,stolen_vehicle,Too wide a wildcard,,,,,\n"
         "IMP0006,stolen_vehicle,Too few fields\n"
         "IMP0007,stolen_vehicle,Bad time,,soon,,,\n"
         "IMP0001,stolen_vehicle,Listed twice,IL-US-X,,,,\n"

@@ -32,6 +32,8 @@ _WINDOWS = """
 SELECT alert_id, first_captured_at, last_captured_at FROM alert
 WHERE agency_id = $1 AND entry_id = $2 AND plate = $3 AND camera_id = $4
   AND last_captured_at > $5 AND first_captured_at < $6
+  AND $7 = (SELECT coalesce((h.hit ->> 'retrospective')::boolean, false)
+            FROM alert_hit h WHERE h.hit_id = alert.opening_hit_id)
 """
 
 
@@ -47,11 +49,15 @@ async def known_hits(connection: Connection, hit_ids: Sequence[UUID]) -> set[UUI
 
 
 async def windows_near(connection: Connection, hit: Hit, window_seconds: float) -> list[Window]:
-    """Windows of the hit's entry, plate and camera that might take it."""
+    """Windows of the hit's entry, plate and camera that might take it.
+
+    A retrospective hit joins none that live ones opened, nor a live one theirs: it would fall
+    silent with them.
+    """
     read, length = hit.read, timedelta(seconds=window_seconds)
     rows = await connection.fetch(
         _WINDOWS, hit.agency_id, hit.entry.entry_id, read.plate, read.camera_id,
-        read.captured_at - length, read.captured_at + length,
+        read.captured_at - length, read.captured_at + length, hit.retrospective,
     )  # fmt: skip
     return [Window(r["alert_id"], r["first_captured_at"], r["last_captured_at"]) for r in rows]
 

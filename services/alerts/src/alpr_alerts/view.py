@@ -16,6 +16,7 @@ from alpr_common.policy import NOT_PROBABLE_CAUSE, Policy
 # For a category that the agency's policy file no longer names: visible, but no alarm.
 _UNNAMED_COLOUR = "#c58bff"
 _UNNAMED_SOUND = "notice"
+_SILENT = "silent"
 
 
 class AlertView(BaseModel):
@@ -43,6 +44,8 @@ class AlertView(BaseModel):
     colour: str
     sound: str
     notice: str
+    retrospective: bool
+    """A stored read met a later entry: no vehicle passed just now, so it makes no sound."""
     handed_off: bool
     handed_off_at: Instant | None
     escalated_at: Instant | None
@@ -120,8 +123,9 @@ def view(alert: Alert, policy: Policy) -> AlertView:
         category_label=category.label if category else hit.entry.category.replace("_", " "),
         priority=hit.entry.priority,
         colour=category.colour if category else _UNNAMED_COLOUR,
-        sound=category.sound if category else _UNNAMED_SOUND,
+        sound=_SILENT if hit.retrospective else category.sound if category else _UNNAMED_SOUND,
         notice=NOT_PROBABLE_CAUSE,
+        retrospective=hit.retrospective,
         handed_off=alert.handed_off_at is not None,
         handed_off_at=alert.handed_off_at,
         escalated_at=alert.escalated_at,

@@ -104,6 +104,7 @@ class Alert(BaseModel):
     priority: int = Field(ge=1, le=5)
     sound: Sound = Sound.NOTICE
     notice: str = NOT_PROBABLE_CAUSE
+    retrospective: bool = False
     handed_off: bool = False
     escalated_at: Instant | None = None
     created_at: Instant

@@ -3,29 +3,27 @@
 import base64
 import binascii
 import json
-import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, File, Query, UploadFile
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from alpr_common.auth import Gate, Principal
 from alpr_common.errors import AlprError
 from alpr_common.messages.base import Instant
 from alpr_common.plates import match_key, normalize
-from alpr_common.policy import Role
-from alpr_matcher import handlers, list_file
-from alpr_matcher.domain import MANUAL_SOURCE, FileTooLarge, SourceNotAllowed
+from alpr_common.web import StorableText
+from alpr_matcher import handlers
 from alpr_matcher.handlers import HotLists, WantedEntry
 from alpr_matcher.store import Page, StoredEntry
 
-_SOURCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-_BAD_LINES_NAMED = 1000
 State = Literal["live", "expired", "retracted", "all"]
 Limit = Annotated[int, Query(ge=1, le=500)]
-Words = Annotated[str, Field(max_length=500)]
+Words = Annotated[StorableText, Field(max_length=500)]
+Short = Annotated[StorableText, Field(max_length=64)]
 
 
 class CursorInvalid(AlprError):
@@ -47,6 +45,20 @@ class NewEntry(BaseModel):
     caution: Words | None = None
     effective_at: Instant | None = None
     priority: int | None = Field(default=None, ge=1, le=5)
+    list_id: UUID | None = Field(default=None, description="one of the agency's lists")
+    forbidden_hit_kinds: Annotated[tuple[str, ...], Field(max_length=3)] = ()
+    lookalike_positions: int | None = Field(default=None, ge=0, le=2)
+    vehicle_type: Short | None = None
+    vehicle_make: Short | None = None
+    vehicle_model: Short | None = None
+    vehicle_colour: Short | None = None
+    vehicle_year: int | None = Field(default=None, ge=1880, le=2100)
+
+
+class Check(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    note: Words | None = None
 
 
 class Retraction(BaseModel):
@@ -55,18 +67,15 @@ class Retraction(BaseModel):
     reason: Words | None = None
 
 
-def routes(
-    gate: Gate, lists: "LateHotLists", *, import_max_bytes: int, import_max_lines: int
-) -> APIRouter:
-    """The routes under /v1/hotlist."""
+def routes(gate: Gate, opened: Callable[[], HotLists]) -> APIRouter:
+    """The routes under /v1/hotlist/entries."""
     router = APIRouter(prefix="/v1/hotlist")
     anybody = Annotated[Principal, Depends(gate.access())]
-    importers = Annotated[Principal, Depends(gate.access(Role.SUPERVISOR, Role.ADMINISTRATOR))]
 
     @router.post("/entries", status_code=201)
     async def add(body: NewEntry, person: anybody) -> dict[str, Any]:
         wanted = WantedEntry(**body.model_dump())
-        return _shown(await handlers.add_entry(lists.now_open, person, wanted, _now()), _now())
+        return _shown(await handlers.add_entry(opened(), person, wanted, _now()), _now())
 
     @router.get("/entries")
     async def entries(
@@ -74,12 +83,13 @@ def routes(
         plate: str | None = None,
         category: str | None = None,
         state: State = "live",
+        list_id: UUID | None = None,
         cursor: str | None = None,
         limit: Limit = 50,
     ) -> dict[str, Any]:
         key = match_key(normalize(plate)) if plate else None
-        page = Page(key, category, state, _entry_cursor(cursor), limit + 1)
-        found = await handlers.entries(lists.now_open, person, page, _now())
+        page = Page(key, category, state, _entry_cursor(cursor), limit + 1, list_id)
+        found = await handlers.entries(opened(), person, page, _now())
         shown = found[:limit]
         more = len(found) > limit
         return {
@@ -91,61 +101,30 @@ def routes(
 
     @router.get("/entries/{entry_id}")
     async def entry(entry_id: UUID, person: anybody) -> dict[str, Any]:
-        return _shown(await handlers.entry(lists.now_open, person, entry_id), _now())
+        return _shown(await handlers.entry(opened(), person, entry_id), _now())
 
     @router.get("/entries/{entry_id}/history")
     async def history(
         entry_id: UUID, person: anybody, cursor: str | None = None, limit: Limit = 50
     ) -> dict[str, Any]:
         before = _version_cursor(cursor)
-        found = await handlers.history(lists.now_open, person, entry_id, before, limit + 1)
+        found = await handlers.history(opened(), person, entry_id, before, limit + 1)
         shown = found[:limit]
         more = len(found) > limit
         return {"items": shown, "next_cursor": _cursor(shown[-1]["version"]) if more else None}
 
     @router.post("/entries/{entry_id}/retract")
     async def retract(entry_id: UUID, body: Retraction, person: anybody) -> dict[str, Any]:
-        done = await handlers.retract_entry(lists.now_open, person, entry_id, body.reason, _now())
+        done = await handlers.retract_entry(opened(), person, entry_id, body.reason, _now())
         return _shown(done, _now())
 
-    @router.post("/import")
-    async def import_file(
-        person: importers, file: Annotated[UploadFile, File()], source: str = "import"
-    ) -> dict[str, Any]:
-        if not _SOURCE.fullmatch(source) or source == MANUAL_SOURCE:
-            raise SourceNotAllowed(
-                "A source is a short word such as leads or scofflaw: a-z, 0-9, - and _; entries by "
-                f"hand alone are {MANUAL_SOURCE!r}."
-            )
-        content = await file.read(import_max_bytes + 1)
-        if len(content) > import_max_bytes:
-            raise FileTooLarge(f"The file has more than {import_max_bytes} bytes.")
-        policy = lists.now_open.policy
-        listed = list_file.parse(content, policy, max_lines=import_max_lines)
-        done = await handlers.import_list(lists.now_open, person, listed, source, _now())
-        return {
-            "added": done.added,
-            "changed": done.changed,
-            "unchanged": done.unchanged,
-            "rejected": [{"line": b.line, "what": b.what} for b in listed.bad_lines][
-                :_BAD_LINES_NAMED
-            ],
-            "rejected_count": len(listed.bad_lines),
-        }
+    @router.post("/entries/{entry_id}/check")
+    async def check(entry_id: UUID, person: anybody, body: Check | None = None) -> dict[str, Any]:
+        note = body.note if body else None
+        done = await handlers.check_entry(opened(), person, entry_id, note, _now())
+        return _shown(done, _now())
 
     return router
-
-
-class LateHotLists:
-    """Stands for the hot lists in routes, which are declared before the database is open."""
-
-    def __init__(self) -> None:
-        self.opened: HotLists | None = None
-
-    @property
-    def now_open(self) -> HotLists:
-        assert self.opened is not None, "no request is answered before the lifespan began"
-        return self.opened
 
 
 def _shown(stored: StoredEntry, now: datetime) -> dict[str, Any]:
@@ -159,7 +138,16 @@ def _shown(stored: StoredEntry, now: datetime) -> dict[str, Any]:
         state = "live" if entry.effective_at <= now else "not_yet_effective"
     shown = stored.as_json()
     del shown["retracted"]
-    return {**shown, "state": state}
+    return {**shown, "state": state, "check": _check_state(stored, now)}
+
+
+def _check_state(stored: StoredEntry, now: datetime) -> str:
+    """How the second person's check stands (131.6-7)."""
+    if stored.check_due_at is None:
+        return "not_needed"
+    if stored.checked_at is not None:
+        return "done"
+    return "waiting" if now < stored.check_due_at else "overdue"
 
 
 def _now() -> datetime:

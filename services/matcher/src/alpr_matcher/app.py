@@ -16,11 +16,20 @@ from alpr_common.policy import Policy
 from alpr_common.postgres import Database, migrate
 from alpr_common.revocations import follow
 from alpr_common.web import all_alive, create_web_app, running
-from alpr_matcher.api import LateHotLists, routes
+from alpr_matcher.api import routes
+from alpr_matcher.folder import WatchedFolder
 from alpr_matcher.handlers import HotLists, sweep_expired
+from alpr_matcher.imports import Importing
+from alpr_matcher.lists import measure, tell_unchecked
+from alpr_matcher.lists_api import import_routes, list_routes
+from alpr_matcher.retro import RetroMatch
+from alpr_matcher.retro_reads import Accounts, StoredReads
 from alpr_matcher.settings import Settings
 
 log = structlog.get_logger()
+
+# A refreshed list queues a million records at once.
+_RELAYED_AT_ONCE = 2000
 
 
 def build(settings: Settings) -> FastAPI:
@@ -29,19 +38,37 @@ def build(settings: Settings) -> FastAPI:
     revocations = Revocations()
     verifier = TokenVerifier.from_file(settings.common.token_public_key_file)
     gate = Gate(verifier, policy, revocations)
-    lists = LateHotLists()
+    opened: list[Importing] = []
+    accounts = Accounts.load(settings.retro_accounts_file)
+
+    def importing() -> Importing:
+        assert opened, "no request is answered before the lifespan began"
+        return opened[0]
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await migrate(settings.migration_database_url, "alpr_matcher")
         database = await Database.connect(settings.database_url, settings.database_pool_size)
         publisher = Publisher(settings.common.kafka_bootstrap_servers)
-        lists.opened = HotLists(database, policy, _expired_kept(settings, policy))
-        relay = OutboxRelay(database, publisher)
+        looks_back = bool(accounts.agency_ids) and policy.retro_match_hours > 0
+        lists = HotLists(database, policy, _expired_kept(settings, policy), looks_back)
+        opened[:] = [Importing(lists, settings.import_max_lines, settings.mappers_folder)]
+        relay = OutboxRelay(database, publisher, batch_size=_RELAYED_AT_ONCE)
+        endless = [
+            relay.run(),
+            _sweep(lists, settings.expiry_sweep_seconds),
+            _upkeep(lists, settings.upkeep_seconds),
+            follow(settings.common.kafka_bootstrap_servers, revocations),
+        ]
+        reads = StoredReads(accounts, settings.common.access_log_url, settings.common.identity_url)
+        if looks_back:
+            retro = RetroMatch(lists, reads, settings.retro_settle_seconds)
+            endless.append(retro.run(settings.retro_interval_seconds))
+        if settings.import_folder is not None:
+            watched = WatchedFolder(settings.import_folder, importing())
+            endless.append(watched.run(settings.import_folder_seconds))
         try:
-            sweep = _sweep(lists.opened, settings.expiry_sweep_seconds)
-            following = follow(settings.common.kafka_bootstrap_servers, revocations)
-            async with running(relay.run(), sweep, following) as loops:
+            async with running(*endless) as loops:
                 app.state.checks |= {
                     "database": database.is_ready,
                     "revocations": lambda: revocations.is_loaded,
@@ -49,18 +76,14 @@ def build(settings: Settings) -> FastAPI:
                 }
                 yield
         finally:
+            await reads.close()
             await publisher.stop()
             await database.close()
 
     app = create_web_app("matcher", "Hot lists", lifespan=lifespan)
-    app.include_router(
-        routes(
-            gate,
-            lists,
-            import_max_bytes=settings.import_max_bytes,
-            import_max_lines=settings.import_max_lines,
-        )
-    )
+    app.include_router(routes(gate, lambda: importing().lists))
+    app.include_router(list_routes(gate, importing))
+    app.include_router(import_routes(gate, importing, import_max_bytes=settings.import_max_bytes))
     return app
 
 
@@ -78,4 +101,16 @@ async def _sweep(lists: HotLists, every_seconds: float) -> None:
                 log.info("hotlist.expired", keys=swept)
         except Outage as error:
             log.warning("sweep.outage", error=str(error))
+        await asyncio.sleep(every_seconds)
+
+
+async def _upkeep(lists: HotLists, every_seconds: float) -> None:
+    """Tell of overdue checks and measure freshness, for ever; an outage is waited out."""
+    while True:
+        try:
+            while await tell_unchecked(lists, datetime.now(UTC)):
+                pass
+            await measure(lists, datetime.now(UTC))
+        except Outage as error:
+            log.warning("upkeep.outage", error=str(error))
         await asyncio.sleep(every_seconds)

@@ -1,10 +1,10 @@
-"""The hot lists' use cases: add, retract, import, look up, and let expired entries go.
+"""The use cases of single entries: add, check, retract, look up, and let expired ones go.
 
 Whatever changes entries writes their new versions, composes the records of the keys concerned and
 puts them into the outbox, in one transaction: the topic follows what was committed, in its order.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,22 +15,31 @@ from alpr_common.auth import Principal
 from alpr_common.errors import NotFound
 from alpr_common.messages.audit import AuditRecord
 from alpr_common.messages.base import deterministic_id
-from alpr_common.messages.hotlist import HotListEntry
+from alpr_common.messages.hotlist import EntryChange, HotListEntry
 from alpr_common.plates import match_key
 from alpr_common.policy import Policy
 from alpr_common.postgres import Connection, Database
-from alpr_common.topics import AUDIT, HOTLIST
-from alpr_matcher import store
+from alpr_common.topics import AUDIT, HOTLIST, HOTLIST_PATTERNS
+from alpr_matcher import lists_store, store
 from alpr_matcher.domain import (
     MANUAL_SOURCE,
     EntryRetracted,
     known_category,
     manual_expiry,
     plain_jurisdiction,
-    plain_plate,
     stated_reason,
 )
-from alpr_matcher.list_file import ListedPlate, ListFile
+from alpr_matcher.lists_domain import (
+    CheckBySamePerson,
+    CheckNotNeeded,
+    EntryNotYours,
+    ListKind,
+    check_due,
+    entry_plate,
+    hit_kinds,
+    refuse_dropped,
+)
+from alpr_matcher.patterns import is_pattern
 from alpr_matcher.store import Change, Page, StoredEntry
 
 _SWEEP_KEYS = 500
@@ -43,6 +52,8 @@ class HotLists:
     database: Database
     policy: Policy
     expired_kept: timedelta
+    retro_matches: bool = False
+    """Whether new entries wait to be compared with stored reads."""
 
 
 @dataclass(frozen=True)
@@ -59,31 +70,56 @@ class WantedEntry:
     caution: str | None = None
     effective_at: datetime | None = None
     priority: int | None = None
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What an import did."""
-
-    added: int
-    changed: int
-    unchanged: int
+    list_id: UUID | None = None
+    forbidden_hit_kinds: tuple[str, ...] = ()
+    lookalike_positions: int | None = None
+    vehicle_type: str | None = None
+    vehicle_make: str | None = None
+    vehicle_model: str | None = None
+    vehicle_colour: str | None = None
+    vehicle_year: int | None = None
 
 
 async def add_entry(
     lists: HotLists, person: Principal, wanted: WantedEntry, now: datetime
 ) -> StoredEntry:
-    """Put one plate on the agency's list by hand.
+    """Put one plate or pattern on the agency's list by hand; it waits for a second person.
 
     Raises `ReasonMissing` (131.6-7), `ExpiryMissing`, `ExpiryNotAllowed`, `CategoryUnknown`,
-    `PlateNotPlain`, `JurisdictionNotPlain`.
+    `CategoryDropped`, `PlateNotPlain`, `PatternTooWide`, `JurisdictionNotPlain`, `HitKindUnknown`,
+    `NotFound` for a list that is not the agency's.
     """
+    entry = _wanted_entry(lists, person, wanted, now)
+    due = check_due(now, lists.policy)
+    async with lists.database.transaction(person.agency_id) as connection:
+        if wanted.list_id is not None:
+            await lists_store.lock_list_entries(connection, wanted.list_id)
+            on = await lists_store.own_list(connection, person.agency_id, wanted.list_id)
+            entry = entry.model_copy(
+                update={
+                    "serves_agency_ids": on.serves_agency_ids,
+                    "covert": on.kind is ListKind.COVERT,
+                }
+            )
+        stored = StoredEntry(entry, False, now, person.person_id, person.name, now, due)
+        change = Change("added", None, stored, person.person_id, person.name, entry.reason)
+        await store.lock_keys(connection, [entry.match_key])
+        await store.save(connection, [change])
+        if lists.retro_matches:
+            await store.wait_for_retro(connection, stored)
+        await tell(connection, lists, [entry.match_key], now, _audited(person, change, now))
+    return stored
+
+
+def _wanted_entry(
+    lists: HotLists, person: Principal, wanted: WantedEntry, now: datetime
+) -> HotListEntry:
     reason = stated_reason(wanted.reason)
     effective_at = wanted.effective_at or now
-    expires_at = manual_expiry(wanted.expires_at, effective_at, lists.policy, now)
+    refuse_dropped(wanted.category, lists.policy)
     category = known_category(wanted.category, lists.policy)
-    plate = plain_plate(wanted.plate)
-    entry = HotListEntry(
+    plate = entry_plate(wanted.plate, lists.policy)
+    return HotListEntry(
         entry_id=uuid4(),
         agency_id=person.agency_id,
         serves_agency_ids=(person.agency_id,),
@@ -98,15 +134,16 @@ async def add_entry(
         vehicle=_text(wanted.vehicle),
         caution=_text(wanted.caution),
         effective_at=effective_at,
-        expires_at=expires_at,
+        expires_at=manual_expiry(wanted.expires_at, effective_at, lists.policy, now),
+        lookalike_positions=wanted.lookalike_positions,
+        forbidden_hit_kinds=hit_kinds(list(wanted.forbidden_hit_kinds)),
+        vehicle_type=_text(wanted.vehicle_type),
+        vehicle_make=_text(wanted.vehicle_make),
+        vehicle_model=_text(wanted.vehicle_model),
+        vehicle_colour=_text(wanted.vehicle_colour),
+        vehicle_year=wanted.vehicle_year,
+        list_id=wanted.list_id,
     )
-    stored = StoredEntry(entry, False, now, person.person_id, person.name, now)
-    change = Change("added", None, stored, person.person_id, person.name, reason)
-    async with lists.database.transaction(person.agency_id) as connection:
-        await store.lock_keys(connection, [entry.match_key])
-        await store.save(connection, [change])
-        await _tell(connection, lists, [entry.match_key], now, _audited(person, change, now))
-    return stored
 
 
 async def retract_entry(
@@ -114,14 +151,61 @@ async def retract_entry(
 ) -> StoredEntry:
     """Take an entry off the list for good; it stays in the history.
 
-    Raises `NotFound`, `EntryRetracted` (it was before), `ReasonMissing`.
+    Raises `NotFound`, `EntryNotYours`, `EntryRetracted` (it was before), `ReasonMissing`.
     """
     why = stated_reason(reason)
+
+    def retracted(before: StoredEntry) -> StoredEntry:
+        return replace(before, retracted=True)
+
+    return await _change_one(lists, person, entry_id, "retracted", retracted, why, now)
+
+
+async def check_entry(
+    lists: HotLists, person: Principal, entry_id: UUID, note: str | None, now: datetime
+) -> StoredEntry:
+    """A second person looked at an entry by hand and found it right (131.6-7).
+
+    Raises `NotFound`, `EntryNotYours`, `EntryRetracted`, `CheckBySamePerson`, `CheckNotNeeded`.
+    """
+
+    def checked(before: StoredEntry) -> StoredEntry:
+        if before.check_due_at is None:
+            raise CheckNotNeeded("Only entries by hand are checked by a second person.")
+        if before.checked_at is not None:
+            raise CheckNotNeeded(
+                f"{before.checked_by_name} checked it at {before.checked_at.isoformat()}."
+            )
+        if before.added_by == person.person_id:
+            raise CheckBySamePerson("You entered it yourself; somebody else has to look at it.")
+        return replace(
+            before, checked_at=now, checked_by=person.person_id, checked_by_name=person.name
+        )
+
+    said = _text(note)
+    why = "checked by a second person" + (f": {said}" if said else "")
+    return await _change_one(lists, person, entry_id, "changed", checked, why, now)
+
+
+async def _change_one(
+    lists: HotLists,
+    person: Principal,
+    entry_id: UUID,
+    word: EntryChange,
+    changed: Callable[[StoredEntry], StoredEntry],
+    why: str,
+    now: datetime,
+) -> StoredEntry:
+    """A new version of one live entry of the agency, told and audited."""
     async with lists.database.transaction(person.agency_id) as connection:
         found = await store.entry_of(connection, entry_id)
         if found is None:
             raise NotFound(f"Your agency has no hot list entry {entry_id}.")
-        # The key's lock first, the row's second: the order of every other writer.
+        if found.entry.agency_id != person.agency_id:
+            raise EntryNotYours(f"The entry is {found.entry.agency_id}'s; ask them to change it.")
+        # An import of its list, the key's lock, the row's: the order of every other writer.
+        if found.entry.list_id is not None:
+            await lists_store.lock_list_entries(connection, found.entry.list_id)
         await store.lock_keys(connection, [found.entry.match_key])
         before = await store.entry_of(connection, entry_id, lock=True)
         assert before is not None  # entries are never deleted
@@ -130,39 +214,12 @@ async def retract_entry(
                 f"Entry {entry_id} was retracted at {before.changed_at.isoformat()}."
             )
         entry = before.entry.model_copy(update={"version": before.entry.version + 1})
-        after = replace(before, entry=entry, retracted=True, changed_at=now)
-        change = Change("retracted", before, after, person.person_id, person.name, why)
+        after = replace(changed(before), entry=entry, changed_at=now)
+        change = Change(word, before, after, person.person_id, person.name, why)
         await store.save(connection, [change])
-        await _tell(connection, lists, [entry.match_key], now, _audited(person, change, now))
+        keys = [found.entry.match_key, entry.match_key]
+        await tell(connection, lists, keys, now, _audited(person, change, now))
     return after
-
-
-async def import_list(
-    lists: HotLists, person: Principal, listed: ListFile, source: str, now: datetime
-) -> Imported:
-    """Take a file's good lines into the agency's list of that source, all or none of them.
-
-    A line that says what the list says already makes no new version; a changed one makes one; an
-    entry that was retracted and is listed again comes back. What the file does not name stays.
-    """
-    changes: list[Change] = []
-    unchanged = 0
-    async with lists.database.transaction(person.agency_id) as connection:
-        await store.lock_list(connection)
-        by_id = {_listed_id(person.agency_id, source, p): p for p in listed.plates}
-        known = await store.entries_of(connection, list(by_id))
-        for entry_id, plate in by_id.items():
-            change = _imported(entry_id, plate, known.get(entry_id), source, person, now)
-            if change is None:
-                unchanged += 1
-            else:
-                changes.append(change)
-        if changes:
-            await store.save(connection, changes)
-            keys = {c.after.entry.match_key for c in changes}
-            await _tell(connection, lists, keys, now, _import_audited(person, source, changes, now))
-    added = sum(c.before is None for c in changes)
-    return Imported(added, len(changes) - added, unchanged)
 
 
 async def entry(lists: HotLists, person: Principal, entry_id: UUID) -> StoredEntry:
@@ -204,11 +261,11 @@ async def sweep_expired(lists: HotLists, now: datetime) -> int:
         async with lists.database.transaction() as connection:
             await store.lock_keys(connection, [key])
             await store.note_expired(connection, [key], until)
-            await _tell(connection, lists, [key], now)
+            await tell(connection, lists, [key], now)
     return len(keys)
 
 
-async def _tell(
+async def tell(
     connection: Connection,
     lists: HotLists,
     keys: Iterable[str],
@@ -216,57 +273,16 @@ async def _tell(
     *audited: AuditRecord,
 ) -> None:
     """Compose the keys' records and queue them. Last in a transaction: the outbox is locked."""
-    records = await store.records_of(connection, sorted(set(keys)), now - lists.expired_kept)
-    await outbox.put_many(connection, HOTLIST, records)
+    until = now - lists.expired_kept
+    wanted = sorted(set(keys))
+    if plain := [key for key in wanted if not is_pattern(key)]:
+        records = await store.records_of(connection, plain, until)
+        await outbox.put_many(connection, HOTLIST, records)
+    if wild := [key for key in wanted if is_pattern(key)]:
+        patterns = await store.patterns_of(connection, wild, until)
+        await outbox.put_many(connection, HOTLIST_PATTERNS, patterns)
     for record in audited:
         await outbox.put(connection, AUDIT, record.agency_id, record.to_bytes())
-
-
-def _listed_id(agency_id: str, source: str, plate: ListedPlate) -> UUID:
-    return deterministic_id("hotlist entry", agency_id, source, *plate.identity)
-
-
-def _imported(
-    entry_id: UUID,
-    plate: ListedPlate,
-    before: StoredEntry | None,
-    source: str,
-    person: Principal,
-    now: datetime,
-) -> Change | None:
-    """What a line changes; None when it says what is stored already."""
-    said = {
-        "priority": plate.priority,
-        "reason": plate.reason,
-        "case_number": plate.case_number,
-        "vehicle": plate.vehicle,
-        "caution": plate.caution,
-        "expires_at": plate.expires_at,
-    }
-    why = f"import of {source}, line {plate.line}"
-    if before is None:
-        new = HotListEntry(
-            entry_id=entry_id,
-            agency_id=person.agency_id,
-            serves_agency_ids=(person.agency_id,),
-            plate=plate.plate,
-            match_key=match_key(plate.plate),
-            jurisdiction=plate.jurisdiction,
-            category=plate.category,
-            source=source,
-            effective_at=now,
-            **said,
-        )
-        stored = StoredEntry(new, False, now, person.person_id, person.name, now)
-        return Change("added", None, stored, person.person_id, person.name, why)
-    current = before.entry.model_dump(include=set(said))
-    if current == said and not before.retracted:
-        return None
-    again = {"effective_at": now} if before.retracted else {}
-    version = {"version": before.entry.version + 1}
-    entry = before.entry.model_copy(update={**said, **again, **version})
-    after = replace(before, entry=entry, retracted=False, changed_at=now)
-    return Change("changed", before, after, person.person_id, person.name, why)
 
 
 def _audited(person: Principal, change: Change, now: datetime) -> AuditRecord:
@@ -287,27 +303,6 @@ def _audited(person: Principal, change: Change, now: datetime) -> AuditRecord:
         case_number=entry.case_number,
         outcome="done",
         details={"plate": entry.plate, "category": entry.category},
-    )
-
-
-def _import_audited(
-    person: Principal, source: str, changes: Sequence[Change], now: datetime
-) -> AuditRecord:
-    added = sum(c.before is None for c in changes)
-    return AuditRecord(
-        audit_id=uuid4(),
-        agency_id=person.agency_id,
-        occurred_at=now,
-        service="matcher",
-        person_id=person.person_id,
-        person_name=person.name,
-        role=person.role,
-        session_id=person.session_id,
-        address=person.address,
-        action="hotlist.imported",
-        subject=f"hotlist/{source}",
-        outcome="done",
-        details={"added": str(added), "changed": str(len(changes) - added)},
     )
 
 

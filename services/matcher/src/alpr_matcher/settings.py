@@ -14,8 +14,25 @@ class Settings(ListenSettings, DatabaseSettings):
     model_config = SettingsConfigDict(env_prefix="ALPR_MATCHER_", frozen=True, extra="ignore")
 
     port: int = 8003
-    import_max_bytes: int = 16 * 1024 * 1024
-    import_max_lines: int = 100_000
+    import_max_bytes: int = 512 * 1024 * 1024
+    """A larger file is refused. What is taken goes to a temporary file, never into memory."""
+    import_max_lines: int = 5_000_000
+    mappers_folder: Path | None = None
+    """The agency's own mappers, `<name>.toml` each, before the shipped ones."""
+    import_folder: Path | None = None
+    """Watched: files in `<agency_id>/<source>/` are imported once and moved to `done` or `failed`
+    there, with a report beside. For SFTP and other drops; None watches nothing."""
+    import_folder_seconds: float = 5.0
+    """How often it is looked at; a file counts as whole when two looks find it unchanged."""
+    upkeep_seconds: float = 30.0
+    """How often overdue second checks are told of and freshness is measured."""
+    retro_accounts_file: Path | None = None
+    """TOML: a table per agency_id with `username` and `password` of its service account, as whom
+    stored reads are compared with new entries (retro-match). None: they are not."""
+    retro_interval_seconds: float = 1.0
+    retro_settle_seconds: float = 15.0
+    """How long an entry waits for that: a read that passed the workers just before the entry did
+    is stored by then."""
     expiry_sweep_seconds: float = 60.0
     expired_kept_seconds: int | None = None
     """How long an expired entry stays in the workers' table, for reads that were captured before

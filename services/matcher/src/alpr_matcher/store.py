@@ -11,15 +11,19 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from alpr_common.messages.hotlist import EntryChange, HotListEntry, HotListRecord
+from alpr_common.messages.hotlist import EntryChange, HotListEntry
 from alpr_common.postgres import Connection
 
 _MESSAGE_COLUMNS = (
     "entry_id, version, agency_id, serves_agency_ids, plate, match_key, jurisdiction, category, "
     "priority, source, reason, case_number, vehicle, caution, effective_at, expires_at, "
-    "lookalike_positions"
+    "lookalike_positions, covert, forbidden_hit_kinds, vehicle_type, vehicle_make, vehicle_model, "
+    "vehicle_colour, vehicle_year, list_id"
 )
-_COLUMNS = f"{_MESSAGE_COLUMNS}, retracted, added_at, added_by, added_by_name, changed_at"
+_COLUMNS = (
+    f"{_MESSAGE_COLUMNS}, retracted, added_at, added_by, added_by_name, changed_at, check_due_at, "
+    "checked_at, checked_by, checked_by_name"
+)
 
 # A writer of a few keys holds the list's lock shared and each key's alone, so that whoever composes
 # a key's record last also commits last. A writer of many keys (an import) holds the list's lock
@@ -31,12 +35,11 @@ _LOCK_KEY = "SELECT pg_advisory_xact_lock(hashtextextended('hot list key:' || $1
 _INSERT = f"""
 INSERT INTO hotlist_entry ({_COLUMNS})
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-        $21, $22)
+        $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)
 """  # noqa: S608 - column names alone
 _UPDATE = """
-UPDATE hotlist_entry SET version = $2, jurisdiction = $3, category = $4, priority = $5, reason = $6,
-    case_number = $7, vehicle = $8, caution = $9, effective_at = $10, expires_at = $11,
-    lookalike_positions = $12, retracted = $13, changed_at = $14, on_topic = true
+UPDATE hotlist_entry SET version = $2, retracted = $3, changed_at = $4, checked_at = $5,
+    checked_by = $6, checked_by_name = $7, on_topic = true
 WHERE entry_id = $1
 """
 _INSERT_VERSION = """
@@ -46,25 +49,31 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10::jsonb)
 """
 _ONE = f"SELECT {_COLUMNS} FROM hotlist_entry WHERE entry_id = $1"  # noqa: S608
 _ONE_LOCKED = f"{_ONE} FOR UPDATE"
-_MANY = f"SELECT {_COLUMNS} FROM hotlist_entry WHERE entry_id = ANY($1::uuid[])"  # noqa: S608
+# Each condition alone where it is asked for: "$1 IS NULL OR …" would keep the planner from indexes.
 _PAGE = f"""
 SELECT {_COLUMNS} FROM hotlist_entry
-WHERE ($1::text IS NULL OR match_key = $1)
-  AND ($2::text IS NULL OR category = $2)
-  AND CASE $3::text
-        WHEN 'live' THEN NOT retracted AND (expires_at IS NULL OR expires_at > $4)
-        WHEN 'expired' THEN NOT retracted AND expires_at <= $4
+WHERE CASE $1::text
+        WHEN 'live' THEN NOT retracted AND (expires_at IS NULL OR expires_at > $2)
+        WHEN 'expired' THEN NOT retracted AND expires_at <= $2
         WHEN 'retracted' THEN retracted
-        ELSE true END
-  AND ($5::timestamptz IS NULL OR (added_at, entry_id) < ($5, $6::uuid))
-ORDER BY added_at DESC, entry_id DESC LIMIT $7
+        ELSE true END {{conditions}}
+ORDER BY added_at DESC, entry_id DESC LIMIT $3
 """  # noqa: S608
+_OF_KEY = "AND (match_key = ${0} OR is_pattern AND ${0} LIKE translate(match_key, '?*', '_%'))"
+_OF_CATEGORY = "AND category = ${0}"
+_OF_LIST = "AND list_id = ${0}"
+_BEHIND = "AND (added_at, entry_id) < (${0}, ${1})"
 _HISTORY = """
 SELECT version, change, changed_at, person_id, person_name, why, before::text AS before,
     after::text AS after
 FROM hotlist_entry_version WHERE entry_id = $1 AND version < $2 ORDER BY version DESC LIMIT $3
 """
-_WITH_KEYS = f"SELECT {_MESSAGE_COLUMNS} FROM entries_with_keys($1, $2)"  # noqa: S608
+_RECORDS = "SELECT key, value FROM compose_records($1, $2) ORDER BY key"
+_PATTERNS = "SELECT key, value FROM compose_patterns($1, $2) ORDER BY key"
+_WAIT_FOR_RETRO = """
+INSERT INTO retro_wait (entry_id, version, queued_at) VALUES ($1, $2, $3)
+ON CONFLICT (entry_id) DO UPDATE SET version = excluded.version
+"""
 _EXPIRED_KEYS = "SELECT keys_with_expired_entries AS key FROM keys_with_expired_entries($1, $2)"
 _NOTE_EXPIRED = "SELECT note_expired_off_topic($1, $2)"
 
@@ -81,6 +90,10 @@ class StoredEntry:
     added_by: str
     added_by_name: str
     changed_at: datetime
+    check_due_at: datetime | None = None
+    checked_at: datetime | None = None
+    checked_by: str | None = None
+    checked_by_name: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """What the history keeps of it and what the API answers."""
@@ -91,6 +104,10 @@ class StoredEntry:
             "added_by": self.added_by,
             "added_by_name": self.added_by_name,
             "changed_at": self.changed_at.isoformat(),
+            "check_due_at": self.check_due_at and self.check_due_at.isoformat(),
+            "checked_at": self.checked_at and self.checked_at.isoformat(),
+            "checked_by": self.checked_by,
+            "checked_by_name": self.checked_by_name,
         }
 
 
@@ -115,6 +132,7 @@ class Page:
     state: str
     after: tuple[datetime, UUID] | None
     limit: int
+    list_id: UUID | None = None
 
 
 async def lock_keys(connection: Connection, keys: Sequence[str]) -> None:
@@ -148,18 +166,20 @@ async def entry_of(
     return None if row is None else _stored(row)
 
 
-async def entries_of(connection: Connection, entry_ids: Sequence[UUID]) -> dict[UUID, StoredEntry]:
-    """Those of the agency's entries that exist."""
-    rows = await connection.fetch(_MANY, list(entry_ids))
-    return {row["entry_id"]: _stored(row) for row in rows}
-
-
 async def page_of_entries(connection: Connection, page: Page, now: datetime) -> list[StoredEntry]:
-    """The agency's entries, newest first."""
-    added_at, entry_id = page.after or (None, None)
-    rows = await connection.fetch(
-        _PAGE, page.match_key, page.category, page.state, now, added_at, entry_id, page.limit
-    )
+    """The agency's entries and those that serve it, newest first."""
+    arguments: list[Any] = [page.state, now, page.limit]
+    conditions = []
+    for condition, value in (
+        (_OF_KEY, page.match_key), (_OF_CATEGORY, page.category), (_OF_LIST, page.list_id),
+    ):  # fmt: skip
+        if value is not None:
+            arguments.append(value)
+            conditions.append(condition.format(len(arguments)))
+    if page.after is not None:
+        arguments += page.after
+        conditions.append(_BEHIND.format(len(arguments) - 1, len(arguments)))
+    rows = await connection.fetch(_PAGE.format(conditions=" ".join(conditions)), *arguments)
     return [_stored(row) for row in rows]
 
 
@@ -187,13 +207,22 @@ async def records_of(
     Entries that expired until `expired_until` are left out; a key without any has the value None.
     The caller holds the keys' locks.
     """
-    found: dict[str, list[HotListEntry]] = {key: [] for key in keys}
-    for row in await connection.fetch(_WITH_KEYS, list(found), expired_until):
-        found[row["match_key"]].append(_message(row))
-    return [
-        (key, HotListRecord(match_key=key, entries=tuple(entries)).to_bytes() if entries else None)
-        for key, entries in found.items()
-    ]
+    rows = await connection.fetch(_RECORDS, list(keys), expired_until)
+    return [(row["key"], row["value"]) for row in rows]
+
+
+async def patterns_of(
+    connection: Connection, keys: Sequence[str], expired_until: datetime
+) -> list[tuple[str, bytes | None]]:
+    """As `records_of`, for wildcard entries with these keys: one message per entry, by its id."""
+    rows = await connection.fetch(_PATTERNS, list(keys), expired_until)
+    return [(row["key"], row["value"]) for row in rows]
+
+
+async def wait_for_retro(connection: Connection, stored: StoredEntry) -> None:
+    """Have the entry compared with stored reads."""
+    entry = stored.entry
+    await connection.execute(_WAIT_FOR_RETRO, entry.entry_id, entry.version, stored.changed_at)
 
 
 async def expired_keys(connection: Connection, expired_until: datetime, most: int) -> list[str]:
@@ -213,17 +242,18 @@ def _inserted(stored: StoredEntry) -> tuple[Any, ...]:
     return (
         e.entry_id, e.version, e.agency_id, list(e.serves_agency_ids), e.plate, e.match_key,
         e.jurisdiction, e.category, e.priority, e.source, e.reason, e.case_number, e.vehicle,
-        e.caution, e.effective_at, e.expires_at, e.lookalike_positions, stored.retracted,
-        stored.added_at, stored.added_by, stored.added_by_name, stored.changed_at,
+        e.caution, e.effective_at, e.expires_at, e.lookalike_positions, e.covert,
+        list(e.forbidden_hit_kinds), e.vehicle_type, e.vehicle_make, e.vehicle_model,
+        e.vehicle_colour, e.vehicle_year, e.list_id, stored.retracted, stored.added_at,
+        stored.added_by, stored.added_by_name, stored.changed_at, stored.check_due_at,
+        stored.checked_at, stored.checked_by, stored.checked_by_name,
     )  # fmt: skip
 
 
 def _updated(stored: StoredEntry) -> tuple[Any, ...]:
-    e = stored.entry
     return (
-        e.entry_id, e.version, e.jurisdiction, e.category, e.priority, e.reason, e.case_number,
-        e.vehicle, e.caution, e.effective_at, e.expires_at, e.lookalike_positions,
-        stored.retracted, stored.changed_at,
+        stored.entry.entry_id, stored.entry.version, stored.retracted, stored.changed_at,
+        stored.checked_at, stored.checked_by, stored.checked_by_name,
     )  # fmt: skip
 
 
@@ -244,6 +274,10 @@ def _stored(row: Record) -> StoredEntry:
         added_by=row["added_by"],
         added_by_name=row["added_by_name"],
         changed_at=row["changed_at"],
+        check_due_at=row["check_due_at"],
+        checked_at=row["checked_at"],
+        checked_by=row["checked_by"],
+        checked_by_name=row["checked_by_name"],
     )
 
 

@@ -1,0 +1,341 @@
+"""SQL of imports: lines are staged with COPY, compared and applied as sets, all in one transaction.
+
+The staging tables are temporary: what a killed import leaves behind is nothing.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from alpr_common import outbox
+from alpr_common.postgres import Connection
+from alpr_common.topics import HOTLIST_PATTERNS
+from alpr_matcher.list_file import BadLine, ListedEntry
+from alpr_matcher.lists_domain import HotList
+from alpr_matcher.lists_store import BULK_SECONDS
+
+_SAID = (
+    "plate, match_key, jurisdiction, category, priority, reason, case_number, vehicle, caution, "
+    "expires_at, lookalike_positions, forbidden_hit_kinds, vehicle_type, vehicle_make, "
+    "vehicle_model, vehicle_colour, vehicle_year"
+)
+_STAGE = """
+CREATE TEMPORARY TABLE staged_entry (
+    line bigint, entry_id uuid, removes boolean, plate text, match_key text, jurisdiction text,
+    category text, priority smallint, reason text, case_number text, vehicle text, caution text,
+    effective_at timestamptz, expires_at timestamptz, lookalike_positions smallint,
+    forbidden_hit_kinds text[], vehicle_type text, vehicle_make text, vehicle_model text,
+    vehicle_colour text, vehicle_year smallint
+) ON COMMIT DROP
+"""
+_REPEATED = """
+WITH repeated AS (
+    SELECT entry_id, min(line) AS first FROM pg_temp.staged_entry
+    GROUP BY entry_id HAVING count(*) > 1)
+DELETE FROM pg_temp.staged_entry s USING repeated r
+WHERE s.entry_id = r.entry_id AND s.line <> r.first
+RETURNING s.line, r.first
+"""
+_INDEX = "CREATE UNIQUE INDEX ON pg_temp.staged_entry (entry_id)"
+_ANALYZE = "ANALYZE pg_temp.staged_entry"
+
+
+def _of(alias: str) -> str:
+    return ", ".join(f"{alias}.{name}" for name in _SAID.split(", "))
+
+
+# `live` says whether removing it counts: what expired is gone from the workers already.
+_COMPARE = f"""
+CREATE TEMPORARY TABLE staged_change ON COMMIT DROP AS
+SELECT s.entry_id, s.line, true AS live,
+    CASE WHEN s.removes THEN CASE WHEN e.entry_id IS NULL OR e.retracted THEN 'unknown'
+                                  ELSE 'removed' END
+         WHEN e.entry_id IS NULL THEN 'added'
+         WHEN e.retracted OR ({_of("s")}) IS DISTINCT FROM ({_of("e")})
+              OR s.effective_at IS NOT NULL AND s.effective_at <> e.effective_at THEN 'changed'
+         ELSE 'unchanged' END AS what,
+    e.entry_id IS NULL OR e.retracted
+        OR (s.plate, s.jurisdiction, s.forbidden_hit_kinds, s.lookalike_positions)
+           IS DISTINCT FROM
+           (e.plate, e.jurisdiction, e.forbidden_hit_kinds, e.lookalike_positions) AS looks_anew
+FROM pg_temp.staged_entry s LEFT JOIN hotlist_entry e USING (entry_id)
+"""  # noqa: S608 - column names alone
+_ABSENT = """
+INSERT INTO pg_temp.staged_change
+SELECT e.entry_id, NULL, e.expires_at IS NULL OR e.expires_at > $2, 'removed', false
+FROM hotlist_entry e
+WHERE e.list_id = $1 AND NOT e.retracted
+  AND NOT EXISTS (SELECT FROM pg_temp.staged_entry s WHERE s.entry_id = e.entry_id)
+"""
+_COUNT = """
+SELECT what, count(*) AS number, count(*) FILTER (WHERE live) AS live
+FROM pg_temp.staged_change GROUP BY what
+"""
+_LIVE = """
+SELECT count(*) FROM hotlist_entry
+WHERE list_id = $1 AND NOT retracted AND (expires_at IS NULL OR expires_at > $2)
+"""
+_UNKNOWN = "SELECT line FROM pg_temp.staged_change WHERE what = 'unknown' ORDER BY line LIMIT $1"
+_SAMPLE = """
+SELECT c.what, c.line, coalesce(s.plate, e.plate) AS plate,
+    coalesce(s.category, e.category) AS category, coalesce(s.reason, e.reason) AS reason,
+    e.plate AS plate_before, e.category AS category_before, e.reason AS reason_before,
+    e.expires_at AS expires_before, s.expires_at
+FROM (SELECT * FROM pg_temp.staged_change WHERE what = $1 ORDER BY line, entry_id LIMIT $2) c
+LEFT JOIN pg_temp.staged_entry s USING (entry_id) LEFT JOIN hotlist_entry e USING (entry_id)
+ORDER BY c.line, c.entry_id
+"""
+# Before anything is written: keys that an entry had and keys that it gets.
+_TOUCH = """
+CREATE TEMPORARY TABLE touched_key ON COMMIT DROP AS
+SELECT s.match_key AS key FROM pg_temp.staged_entry s JOIN pg_temp.staged_change c USING (entry_id)
+WHERE c.what IN ('added', 'changed')
+UNION
+SELECT e.match_key FROM hotlist_entry e JOIN pg_temp.staged_change c USING (entry_id)
+WHERE c.what IN ('changed', 'removed')
+"""
+_TOUCHED = "SELECT key FROM pg_temp.touched_key"
+_PATTERNS_CHANGED = """
+SELECT e.entry_id::text AS key FROM hotlist_entry e JOIN pg_temp.staged_change c USING (entry_id)
+WHERE e.is_pattern AND c.what = 'changed'
+"""
+_ADD = f"""
+WITH added AS (
+    INSERT INTO hotlist_entry (entry_id, version, agency_id, serves_agency_ids, {_SAID}, source,
+        effective_at, covert, list_id, added_at, added_by, added_by_name, changed_at)
+    SELECT s.entry_id, 1, $1, $2::text[], {_of("s")}, $3, coalesce(s.effective_at, $6), $4, $5, $6,
+        $7, $8, $6
+    FROM pg_temp.staged_entry s JOIN pg_temp.staged_change c USING (entry_id)
+    WHERE c.what = 'added' RETURNING hotlist_entry AS after)
+INSERT INTO hotlist_entry_version (entry_id, version, agency_id, change, changed_at, person_id,
+    person_name, why, after)
+SELECT (a.after).entry_id, 1, $1, 'added', $6, $7, $8, $9 || ', line ' || s.line,
+    entry_history(a.after)
+FROM added a JOIN pg_temp.staged_entry s ON s.entry_id = (a.after).entry_id
+"""  # noqa: S608
+_ASSIGN = ", ".join(f"{name} = s.{name}" for name in _SAID.split(", "))
+_CHANGE = f"""
+WITH old AS (
+    SELECT e AS before, e.entry_id
+    FROM hotlist_entry e JOIN pg_temp.staged_change c USING (entry_id)
+    WHERE c.what = 'changed'),
+changed AS (
+    UPDATE hotlist_entry e SET {_ASSIGN}, version = e.version + 1, retracted = false,
+        on_topic = true, changed_at = $2, serves_agency_ids = $3::text[], list_id = $7,
+        effective_at = coalesce(s.effective_at, CASE WHEN e.retracted THEN $2::timestamptz
+                                                     ELSE e.effective_at END)
+    FROM pg_temp.staged_entry s JOIN pg_temp.staged_change c USING (entry_id)
+    WHERE e.entry_id = s.entry_id AND c.what = 'changed'
+    RETURNING e AS after, e.entry_id, s.line)
+INSERT INTO hotlist_entry_version (entry_id, version, agency_id, change, changed_at, person_id,
+    person_name, why, before, after)
+SELECT entry_id, (changed.after).version, $1, 'changed', $2, $4, $5, $6 || ', line ' || line,
+    entry_history(old.before), entry_history(changed.after)
+FROM changed JOIN old USING (entry_id)
+"""  # noqa: S608
+_REMOVE = """
+WITH old AS (
+    SELECT e AS before, e.entry_id
+    FROM hotlist_entry e JOIN pg_temp.staged_change c USING (entry_id)
+    WHERE c.what = 'removed'),
+removed AS (
+    UPDATE hotlist_entry e SET version = e.version + 1, retracted = true, changed_at = $2
+    FROM pg_temp.staged_change c
+    WHERE e.entry_id = c.entry_id AND c.what = 'removed' RETURNING e AS after, e.entry_id, c.line)
+INSERT INTO hotlist_entry_version (entry_id, version, agency_id, change, changed_at, person_id,
+    person_name, why, before, after)
+SELECT entry_id, (removed.after).version, $1, 'retracted', $2, $3, $4,
+    $5 || coalesce(', line ' || line, ': not listed any more'),
+    entry_history(old.before), entry_history(removed.after)
+FROM removed JOIN old USING (entry_id)
+"""
+_WAIT_FOR_RETRO = """
+INSERT INTO retro_wait (entry_id, version, queued_at)
+SELECT e.entry_id, e.version, $1
+FROM hotlist_entry e JOIN pg_temp.staged_change c USING (entry_id)
+WHERE c.what IN ('added', 'changed') AND c.looks_anew
+ON CONFLICT (entry_id) DO UPDATE SET version = excluded.version
+"""
+_REFRESHED = "UPDATE hotlist_list SET refreshed_at = $2 WHERE list_id = $1"
+
+_LOCK_RECORD = "SELECT pg_advisory_xact_lock(hashtextextended('hot list import ' || $1, 0))"
+_TRY_RECORD = "SELECT pg_try_advisory_xact_lock(hashtextextended('hot list import ' || $1, 0))"
+_BEGIN = """
+INSERT INTO hotlist_import (import_id, agency_id, source, file_name, mapper, import_mode, dry_run,
+    person_id, person_name, started_at, state)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'reading')
+ON CONFLICT (import_id) DO NOTHING RETURNING import_id
+"""
+_PROGRESS = "UPDATE hotlist_import SET state = $2, lines_read = $3 WHERE import_id = $1"
+_END = """
+UPDATE hotlist_import SET state = $2, lines_read = greatest(lines_read, $3), ended_at = $4,
+    report = $5::jsonb
+WHERE import_id = $1 AND ended_at IS NULL
+"""
+_RECORDS = """
+SELECT import_id, source, file_name, mapper, import_mode AS mode, dry_run, person_id, person_name,
+    started_at, ended_at, state, lines_read, report::text AS report
+FROM hotlist_import WHERE ($1::uuid IS NULL OR import_id = $1)
+ORDER BY started_at DESC LIMIT $2
+"""
+
+
+@dataclass(frozen=True)
+class ImportRecord:
+    """Who imports what, as it is kept."""
+
+    import_id: UUID
+    agency_id: str
+    source: str
+    file_name: str
+    mapper: str
+    import_mode: str
+    dry_run: bool
+    person_id: str
+    person_name: str
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What the staged lines would do. `removed_live`: entries that count for the guard."""
+
+    added: int
+    changed: int
+    unchanged: int
+    removed: int
+    removed_live: int
+    live_before: int
+
+
+async def begin_staging(connection: Connection) -> None:
+    await connection.execute(_STAGE)
+
+
+async def stage(connection: Connection, entries: Sequence[ListedEntry]) -> None:
+    await connection.copy_records_to_table(
+        "staged_entry", schema_name="pg_temp", records=entries, columns=ListedEntry._fields,
+        timeout=BULK_SECONDS,
+    )  # fmt: skip
+
+
+async def end_staging(connection: Connection) -> list[BadLine]:
+    """Every line that repeats an earlier one, which alone stays staged."""
+    rows = await connection.fetch(_REPEATED, timeout=BULK_SECONDS)
+    await connection.execute(_INDEX, timeout=BULK_SECONDS)
+    await connection.execute(_ANALYZE, timeout=BULK_SECONDS)
+    return [
+        BadLine(
+            row["line"], f"repeats line {row['first']}: same plate, jurisdiction and category, or "
+            "same record"
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+async def compare(
+    connection: Connection, on: HotList, refresh: bool, now: datetime, most_unknown: int
+) -> tuple[Compared, list[BadLine]]:
+    """What the staged lines would do to the list, and the lines that remove what is not there."""
+    await connection.execute(_COMPARE, timeout=BULK_SECONDS)
+    if refresh:
+        await connection.execute(_ABSENT, on.list_id, now, timeout=BULK_SECONDS)
+    await connection.execute("ANALYZE pg_temp.staged_change", timeout=BULK_SECONDS)
+    found = {row["what"]: row for row in await connection.fetch(_COUNT, timeout=BULK_SECONDS)}
+
+    def number(what: str, column: str = "number") -> int:
+        return int(found[what][column]) if what in found else 0
+
+    live = await connection.fetchval(_LIVE, on.list_id, now, timeout=BULK_SECONDS)
+    unknown = await connection.fetch(_UNKNOWN, most_unknown)
+    compared = Compared(
+        number("added"), number("changed"), number("unchanged"), number("removed"),
+        number("removed", "live"), live,
+    )  # fmt: skip
+    return compared, [BadLine(r["line"], "removes an entry that is not listed") for r in unknown]
+
+
+async def samples(connection: Connection, most: int) -> dict[str, list[dict[str, Any]]]:
+    """Some of what would be added, changed and removed, with what it was before."""
+    return {
+        what: [
+            {
+                name: value.isoformat() if isinstance(value, datetime) else value
+                for name, value in row.items()
+                if name != "what" and value is not None
+            }
+            for row in await connection.fetch(_SAMPLE, what, most, timeout=BULK_SECONDS)
+        ]
+        for what in ("added", "changed", "removed")
+    }
+
+
+async def apply(
+    connection: Connection, on: HotList, record: ImportRecord, now: datetime, retro: bool
+) -> tuple[list[str], list[str]]:
+    """Write entries and history; answers the keys whose records are to be composed anew, and ids
+    of wildcard entries whose message is to be taken back before."""
+    serves, covert = list(on.serves_agency_ids), on.kind == "covert"
+    who = (record.person_id, record.person_name, f"import of {on.source}")
+    await connection.execute(_TOUCH, timeout=BULK_SECONDS)
+    patterns = await connection.fetch(_PATTERNS_CHANGED, timeout=BULK_SECONDS)
+    await connection.execute(
+        _ADD, on.agency_id, serves, on.source, covert, on.list_id, now, *who, timeout=BULK_SECONDS
+    )
+    await connection.execute(
+        _CHANGE, on.agency_id, now, serves, *who, on.list_id, timeout=BULK_SECONDS
+    )
+    await connection.execute(_REMOVE, on.agency_id, now, *who, timeout=BULK_SECONDS)
+    if retro:
+        await connection.execute(_WAIT_FOR_RETRO, now, timeout=BULK_SECONDS)
+    await connection.execute(_REFRESHED, on.list_id, now)
+    keys = await connection.fetch(_TOUCHED, timeout=BULK_SECONDS)
+    return [row["key"] for row in keys], [row["key"] for row in patterns]
+
+
+async def take_back_patterns(connection: Connection, entry_ids: Sequence[str]) -> None:
+    await outbox.put_many(connection, HOTLIST_PATTERNS, [(one, None) for one in entry_ids])
+
+
+async def hold_record(connection: Connection, import_id: UUID) -> None:
+    """Show others, to the end of the transaction, that the import is alive."""
+    await connection.execute(_LOCK_RECORD, str(import_id))
+
+
+async def begin_record(connection: Connection, record: ImportRecord) -> bool:
+    """False when there is an import of that id."""
+    made = await connection.fetchval(
+        _BEGIN, record.import_id, record.agency_id, record.source, record.file_name, record.mapper,
+        record.import_mode, record.dry_run, record.person_id, record.person_name, record.started_at,
+    )  # fmt: skip
+    return made is not None
+
+
+async def note_progress(connection: Connection, import_id: UUID, state: str, lines: int) -> None:
+    await connection.execute(_PROGRESS, import_id, state, lines)
+
+
+async def end_record(
+    connection: Connection, import_id: UUID, state: str, lines: int, report: dict[str, Any],
+    now: datetime,
+) -> None:  # fmt: skip
+    await connection.execute(_END, import_id, state, lines, now, json.dumps(report))
+
+
+async def records(
+    connection: Connection, import_id: UUID | None, most: int
+) -> list[dict[str, Any]]:
+    """Imports of the agency, newest first."""
+    return [
+        dict(row) | {"report": row["report"] and json.loads(row["report"])}
+        for row in await connection.fetch(_RECORDS, import_id, most)
+    ]
+
+
+async def is_dead(connection: Connection, import_id: UUID) -> bool:
+    """Whether nobody holds the record of an import that has not ended."""
+    free: bool = await connection.fetchval(_TRY_RECORD, str(import_id))
+    return free
