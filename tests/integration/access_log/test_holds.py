@@ -168,7 +168,8 @@ async def test_holds_are_listed_page_by_page(door: DoorUnderTest, keeping: Holds
     ids: list[str] = []
     cursor: dict[str, str] = {}
     while True:
-        page = await door.client.get("/v1/holds", params={"limit": 2} | cursor, headers=headers)
+        params = {"limit": "2", **cursor}
+        page = await door.client.get("/v1/holds", params=params, headers=headers)
         ids += [one["hold_id"] for one in page.json()["items"]]
         if not page.json()["next_cursor"]:
             break

@@ -109,7 +109,7 @@ class Year:
 
     async def store_some(self, agency: str, now: datetime) -> None:
         """Two to four reads of the last day; sometimes two in one frame."""
-        reads = []
+        reads: list[Read] = []
         for _ in range(self.chance.randint(2, 4)):
             reads.append(self._read(agency, now, reads[-1] if reads else None))
         for read in reads:

@@ -15,9 +15,10 @@ from alpr_access_log import (
     holds_api,
     holds_consumers,
     log_api,
+    retro,
 )
-from alpr_access_log.evidence import Evidence
 from alpr_access_log.evidence_alerts import Alerts
+from alpr_access_log.evidence_gathering import Evidence
 from alpr_access_log.handlers import Door
 from alpr_access_log.holds import Holds
 from alpr_access_log.log_key import LogKey
@@ -112,6 +113,7 @@ def build(settings: Settings) -> FastAPI:
     app = create_web_app("access-log", "ALPR access log", lifespan=lifespan)
     app.state.gate = gate
     app.include_router(api.router(gate))
+    app.include_router(retro.router(gate))
     app.include_router(approvals_api.router(gate))
     app.include_router(log_api.router(gate))
     app.include_router(holds_api.router(gate))

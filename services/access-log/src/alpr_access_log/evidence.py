@@ -7,20 +7,18 @@ gathered; number, file and inventory entry come to be in one transaction, or not
 import asyncio
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import structlog
 from prometheus_client import Counter
 
-from alpr_access_log import evidence_store, log_reading, store
+from alpr_access_log import evidence_store, store
 from alpr_access_log.domain import AccessRecord
 from alpr_access_log.evidence_content import (
     Gathered,
-    LogPart,
     contents_of,
     cover_of,
     files_of,
@@ -28,36 +26,17 @@ from alpr_access_log.evidence_content import (
 )
 from alpr_access_log.evidence_cover import render
 from alpr_access_log.evidence_domain import Asked, EvidenceNotHeld, checked_receipt
+from alpr_access_log.evidence_gathering import Evidence, holds_on, log_part, pictures_of
 from alpr_access_log.evidence_models import models_of
-from alpr_access_log.evidence_store import HeldRead, Led, Package, Receipt
+from alpr_access_log.evidence_store import HeldRead, Package, Receipt
 from alpr_access_log.handlers import who
-from alpr_access_log.holds import Holds, is_picture_of
-from alpr_access_log.log_key import LogKey
-from alpr_access_log.log_reading import Log, NotCoveredYet
 from alpr_common.auth import Principal
 from alpr_common.errors import NotFound
-from alpr_common.objects import ObjectNotFound
 from alpr_common.postgres import Connection
 from alpr_evidence.package import seal
-from alpr_translog.checkpoint import Checkpoint
-
-log = structlog.get_logger()
 
 SEALED = Counter("alpr_evidence_packages_total", "Evidence packages sealed")
 DOWNLOADED = Counter("alpr_evidence_downloads_total", "Evidence packages handed out")
-
-_COVERED_WITHIN_SECONDS = 10.0
-_POLL_SECONDS = 0.2
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What every use case here needs. `seal_key` is of another file than the log's key."""
-
-    keeping: Holds
-    log: Log
-    seal_key: LogKey
-    models_folder: Path
 
 
 async def prepare(
@@ -74,8 +53,8 @@ async def prepare(
     named += [UUID(hit["read"]["read_id"]) for alert in alerts for hit in alert["hits"]]
     named = list(dict.fromkeys(named))
     held, request_id = await _record_request(evidence, principal, asked, named, clock())
-    pictures = await _pictures(evidence, agency_id, held)
-    log_part = await _log_part(evidence, agency_id, asked, named, request_id)
+    pictures = await pictures_of(evidence, agency_id, held)
+    accesses = await log_part(evidence, agency_id, asked, named, request_id)
     gathered = Gathered(
         agency_id=agency_id,
         asked=asked,
@@ -85,8 +64,8 @@ async def prepare(
         alerts=alerts,
         pictures=pictures,
         models=models_of(evidence.models_folder, [one.read for one in held]),
-        holds=await _holds_on(evidence, agency_id, named),
-        log=log_part,
+        holds=await holds_on(evidence, agency_id, named),
+        log=accesses,
     )
     package = await _seal(evidence, principal, gathered)
     SEALED.inc()
@@ -123,70 +102,6 @@ async def _record_request(
         )
         await store.append(connection, record)
     return held, record_id
-
-
-async def _holds_on(
-    evidence: Evidence, agency_id: str, named: Sequence[UUID]
-) -> list[evidence_store.HoldOnIt]:
-    async with evidence.keeping.database.transaction(agency_id) as connection:
-        return await evidence_store.holds_on(connection, agency_id, named)
-
-
-async def _pictures(
-    evidence: Evidence, agency_id: str, held: Sequence[HeldRead]
-) -> dict[str, bytes]:
-    """Pictures by object key; what the store does not have (any more) is left out."""
-    found: dict[str, bytes] = {}
-    for one in held:
-        for key in (one.read.frame_object, one.read.plate_object):
-            if key in found or not is_picture_of(agency_id, key):
-                continue
-            try:
-                found[key] = await evidence.keeping.pictures.get(key)
-            except ObjectNotFound:
-                log.warning("evidence.picture_missing", read_id=str(one.read.read_id), key=key)
-    return found
-
-
-async def _log_part(
-    evidence: Evidence, agency_id: str, asked: Asked, named: Sequence[UUID], request_id: UUID
-) -> LogPart:
-    """The records that led here, each with its proof in the tree of one checkpoint."""
-    await _until_covered(evidence.log, agency_id, request_id)
-    note = await log_reading.checkpoint(evidence.log, agency_id)
-    checkpoint = Checkpoint.open(note, evidence.log.key.verifier(agency_id))
-    subjects = [f"read:{one}" for one in named] + [f"alert:{one}" for one in asked.alert_ids]
-    async with evidence.keeping.database.transaction(agency_id) as connection:
-        holds = await evidence_store.holds_on(connection, agency_id, named)
-        subjects += [f"hold:{one.hold_id}" for one in holds]
-        led = await evidence_store.records_that_led(
-            connection, agency_id, subjects, asked.case_number, named
-        )
-    proven: list[tuple[Led, dict[str, Any]]] = []
-    for one in led:
-        try:
-            proof = await log_reading.inclusion(
-                evidence.log, agency_id, one.record_id, checkpoint.size
-            )
-        except (NotFound, NotCoveredYet, log_reading.SizesImpossible):
-            continue  # from before the log, or appended since: not what led here
-        proven.append((one, proof))
-    return LogPart(note, checkpoint, tuple(proven))
-
-
-async def _until_covered(the_log: Log, agency_id: str, record_id: UUID) -> None:
-    """Wait until a checkpoint covers the record; raises `NotCoveredYet` when none comes."""
-    deadline = asyncio.get_running_loop().time() + _COVERED_WITHIN_SECONDS
-    while True:
-        try:
-            await log_reading.inclusion(the_log, agency_id, record_id)
-            return
-        except (NotCoveredYet, NotFound) as error:
-            if asyncio.get_running_loop().time() > deadline:
-                raise NotCoveredYet(
-                    "The log does not take new entries in now; nothing was packed. Try again."
-                ) from error
-        await asyncio.sleep(_POLL_SECONDS)
 
 
 async def _seal(evidence: Evidence, principal: Principal, gathered: Gathered) -> Package:
