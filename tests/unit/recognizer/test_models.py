@@ -61,24 +61,23 @@ class TestDetectorAndReader:
         self, recognizer: Recognizer, frames: list[tuple[str, bytes]]
     ) -> None:
         shown = recognizer.recognise([jpeg for _, jpeg in frames])
-        texts = []
-        for one in shown:
+        for (plate, _), one in zip(frames, shown, strict=True):
             assert isinstance(one, Recognised)
-            texts.append([s.reading.text for s in one.sightings])
-        assert texts == [[plate] for plate, _ in frames]
+            assert plate in [s.reading.text for s in one.sightings]
 
     def test_a_batch_reads_what_single_pictures_read(
         self, recognizer: Recognizer, frames: list[tuple[str, bytes]]
     ) -> None:
         jpegs = [jpeg for _, jpeg in frames]
         together = recognizer.recognise(jpegs)
-        for jpeg, one in zip(jpegs, together, strict=True):
+        for (plate, jpeg), one in zip(frames, together, strict=True):
             (alone,) = recognizer.recognise([jpeg])
             assert isinstance(one, Recognised)
             assert isinstance(alone, Recognised)
-            for a, b in zip(alone.sightings, one.sightings, strict=True):
-                assert a.reading.text == b.reading.text
-                assert a.box.overlap(b.box) > 0.95
+            (a,) = [s for s in alone.sightings if s.reading.text == plate]
+            (b,) = [s for s in one.sightings if s.reading.text == plate]
+            assert a.box.overlap(b.box) > 0.95
+            assert a.reading.confidence == pytest.approx(b.reading.confidence, abs=0.02)
 
     def test_every_position_is_a_distribution_and_the_confidence_a_probability(
         self, recognizer: Recognizer, frames: list[tuple[str, bytes]]
@@ -101,7 +100,7 @@ class TestDetectorAndReader:
         accepted = [s for s in shown[1].sightings if recognizer.reader.limits.accept(s.reading)]
         assert accepted == []
         assert isinstance(shown[2], Recognised)
-        assert [s.reading.text for s in shown[2].sightings] == [frames[0][0]]
+        assert frames[0][0] in [s.reading.text for s in shown[2].sightings]
         assert isinstance(shown[3], PictureUnreadable)
 
     def test_no_picture_is_no_work(self, recognizer: Recognizer) -> None:
