@@ -175,6 +175,7 @@ def _position(cursor: str) -> tuple[datetime, UUID]:
         prepared_at = datetime.fromisoformat(at)
         if prepared_at.tzinfo is None:
             raise ValueError("no offset")
+        prepared_at = prepared_at.astimezone(UTC)
         return prepared_at, UUID(evidence_id)
-    except (ValueError, binascii.Error) as error:
+    except (ValueError, OverflowError, binascii.Error) as error:
         raise CursorInvalid("Send `next_cursor` of the page before, unchanged.") from error

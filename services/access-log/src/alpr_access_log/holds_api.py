@@ -142,6 +142,7 @@ def _position(cursor: str) -> tuple[datetime, UUID]:
         placed_at = datetime.fromisoformat(at)
         if placed_at.tzinfo is None:
             raise ValueError("no offset")
+        placed_at = placed_at.astimezone(UTC)
         return placed_at, UUID(hold_id)
-    except (ValueError, binascii.Error) as error:
+    except (ValueError, OverflowError, binascii.Error) as error:
         raise CursorInvalid("Send `next_cursor` of the page before, unchanged.") from error
