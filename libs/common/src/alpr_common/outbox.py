@@ -89,9 +89,10 @@ async def put_selected(
     $3, $4 …): a large import's records never leave the database."""
     headers = json.dumps({name: text.decode() for name, text in trace_headers()})
     await connection.execute(_ORDER)
+    # `select` is a constant of the caller's store; what varies are its arguments.
     statement = (
-        "INSERT INTO outbox (topic, key, value, headers) "
-        f"SELECT $1::text, key, value, $2::jsonb FROM ({select}) given"  # noqa: S608 - constants
+        "INSERT INTO outbox (topic, key, value, headers) "  # noqa: S608
+        f"SELECT $1::text, key, value, $2::jsonb FROM ({select}) given"
     )
     await connection.execute(statement, topic.name, headers, *arguments, timeout=timeout_seconds)
     await connection.execute(_NOTIFY)
