@@ -33,8 +33,9 @@ Made from the services (`python -m alpr_local.api_page`); each serves its whole 
 `/openapi.json`. Refusals are problem details (RFC 9457) with the clause that they rest on.
 
 *May call*: `access` is somebody with an access role and current LEADS and ALPR training (131.6-1,
-131.6-2), `signed_in` somebody signed in (some routes want a role: the refusal names it), `enrolling` also
-somebody who has yet to set up a second factor, `camera` a camera's credential, `public` anybody.
+131.6-2), `signed_in` somebody signed in (some routes want a role: the refusal names it),
+`enrolling` also somebody who has yet to set up a second factor, `camera` a camera's credential,
+`public` anybody.
 """
 
 
