@@ -216,7 +216,7 @@ async def test_an_alert_that_is_acted_on_places_one_hold_that_grows(
 
 
 @pytest.mark.policy("131.5-c")
-async def test_a_released_hold_of_an_alert_comes_back_with_a_later_step_alone(
+async def test_a_released_hold_of_an_alert_comes_back_with_what_happens_later_alone(
     door: DoorUnderTest, keeping: Holds
 ) -> None:
     read = await stored_read(door, "AGAIN01")
@@ -234,8 +234,8 @@ async def test_a_released_hold_of_an_alert_comes_back_with_a_later_step_alone(
     done = await door.client.post(url, json={"reason": "x"}, headers=supervisor(door))
     assert done.status_code == 200
     await holds.hold_alert(keeping, accepted, now)  # a redelivery
-    later = change(
-        alert_id, [read.read_id], sequence=3, state=AlertState.ACTIONABLE,
+    later = change(  # a further hit: it repeats the sequence
+        alert_id, [read.read_id], sequence=accepted.sequence, step="hit_attached",
         occurred_at=datetime.now(UTC) + timedelta(seconds=1),
     )  # fmt: skip
     await holds.hold_alert(keeping, later, now)

@@ -142,7 +142,7 @@ async def hold_alert(holds: Holds, change: AlertChanged, now: datetime) -> None:
 def _alert_hold(change: AlertChanged, now: datetime) -> Hold:
     person_id = change.person_id or "system:alerts"
     return Hold(
-        hold_id=deterministic_id("hold", change.alert_id, change.sequence),
+        hold_id=deterministic_id("hold", change.alert_id, change.change_id),
         agency_id=change.agency_id,
         kind="alert",
         reason=f"The alert was acted on: {change.state}.",
