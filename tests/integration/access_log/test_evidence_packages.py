@@ -120,7 +120,9 @@ class Line:
             mine = [h for h in page.json()["items"] if h["alert_id"] == alert_id]
             return mine[0] if mine and mine[0]["held_count"] == 1 else None
 
-        hold = await eventually(placed, 40, interval_seconds=0.3, what="the hold")
+        hold: dict[str, Any] | None = await eventually(
+            placed, 40, interval_seconds=0.3, what="the hold"
+        )
         assert hold is not None
         return hold
 
