@@ -1,7 +1,7 @@
 # Thin on purpose: each target is one or two lines. `make help` lists them.
 PY := .venv/bin/python
 
-.PHONY: help install demo test check bench evaluate models lock
+.PHONY: help install demo test check bench faults evaluate models lock
 help:            ## this list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
 
@@ -21,8 +21,14 @@ check: install   ## format, types, import contracts, unit tests: under a minute
 bench: install   ## the speed figures, as JSON
 	@$(PY) -m bench
 
+faults: install  ## fifty seeded rounds of kills, pauses and restarts (`make test` runs five)
+	@ALPR_FAULT_ROUNDS=50 $(PY) -m pytest -q tests/faults
+
 evaluate: install ## DATA=folder with labels.csv: how well plates are read
 	@.venv/bin/alpr evaluate "$(DATA)"
+
+models:          ## train the shipped weights again (hours; Ctrl-C stops, the same command continues)
+	@deploy/local/bootstrap.sh --gpu && .venv-gpu/bin/python -m alpr_training models
 
 lock:            ## compile requirements/*.in into hashed locks
 	@deploy/local/lock.sh
