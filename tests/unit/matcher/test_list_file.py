@@ -1,18 +1,21 @@
 """Hot list files: every bad line is named, none takes another along."""
 
+import io
 import random
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
 import pytest
 
 from alpr_common.policy import Policy
 from alpr_matcher.domain import FileNotReadable, FileTooLarge
-from alpr_matcher.list_file import ListFile, parse
+from alpr_matcher.list_file import BadLine, ListedEntry, ListReader
+from alpr_matcher.mapper import HOUSE, Mapper, load_mapper
 
 HEADER = "plate,category,reason,jurisdiction,expires_at,case_number,vehicle,caution\n"
 GOOD = "ABC{:04d},stolen_vehicle,Stolen,US-IL,2099-01-01,22-1,red Ford,armed\n"
 BAD = [
-    b"ABC?01,stolen_vehicle,Stolen,,,,,\n",
+    b"A?1,stolen_vehicle,Too wide,,,,,\n",
     b"ABC01,no_such_category,Stolen,,,,,\n",
     b"ABC02,stolen_vehicle,,,,,,\n",
     b"ABC03,stolen_vehicle,Stolen,Illinois,,,,\n",
@@ -27,9 +30,21 @@ BAD = [
 ]
 
 
-def parsed(content: bytes | str, *, max_lines: int = 10_000) -> ListFile:
+@dataclass(frozen=True)
+class Parsed:
+    plates: list[ListedEntry]
+    bad_lines: list[BadLine]
+    dropped: dict[str, int]
+
+
+def parsed(
+    content: bytes | str, *, max_lines: int = 10_000, mapper: Mapper | None = None
+) -> Parsed:
     raw = content.encode() if isinstance(content, str) else content
-    return parse(raw, Policy(), max_lines=max_lines)
+    mapper = mapper or load_mapper(HOUSE, None)
+    reader = ListReader(io.BytesIO(raw), mapper, Policy(), "A", "leads", max_lines)
+    plates = list(reader.entries())
+    return Parsed(plates, reader.bad_lines, dict(reader.dropped))
 
 
 def test_every_bad_line_is_named_and_every_good_one_taken() -> None:
@@ -81,3 +96,37 @@ def test_a_file_without_a_readable_header_is_refused_whole(content: bytes) -> No
 def test_a_file_with_too_many_lines_is_refused_whole() -> None:
     with pytest.raises(FileTooLarge):
         parsed(HEADER + GOOD.format(1) * 11, max_lines=10)
+
+
+def test_a_line_without_end_is_one_bad_line() -> None:
+    content = HEADER + "A" * 100_000 + "\n" + GOOD.format(1)
+    found = parsed(content)
+    assert [(b.line, "longer" in b.what) for b in found.bad_lines] == [(2, True)]
+    assert [p.line for p in found.plates] == [3]
+
+
+def test_the_same_line_is_the_same_entry_in_every_file() -> None:
+    (one,) = parsed(HEADER + GOOD.format(7)).plates
+    (again,) = parsed(HEADER + "\n" + GOOD.format(7).replace("Stolen", "Armed")).plates
+    assert one.entry_id == again.entry_id
+    (elsewhere,) = parsed(HEADER + GOOD.format(7).replace("US-IL", "US-WI")).plates
+    assert elsewhere.entry_id != one.entry_id
+
+
+def test_a_wildcard_is_an_entry_and_keeps_its_wildcards() -> None:
+    (plate,) = parsed("plate,category,reason\nab?-o2*,amber_alert,Silver van\n").plates
+    assert (plate.plate, plate.match_key) == ("AB?O2*", "A8?02*")
+
+
+def test_dropped_records_are_counted_and_are_no_bad_lines() -> None:
+    line = "AB1,immigration_violator,Administrative warrant\n"
+    found = parsed("plate,category,reason\n" + line * 2 + "AB2,other,Seen\n")
+    assert found.dropped == {"immigration_violator": 2}
+    assert (len(found.plates), found.bad_lines) == (1, [])
+
+
+def test_an_action_column_says_what_a_delta_removes() -> None:
+    text = "plate,category,reason,action\nAB1,other,x,remove\nAB2,other,x,\nAB3,other,x,gone\n"
+    found = parsed(text)
+    assert [(p.plate, p.removes) for p in found.plates] == [("AB1", True), ("AB2", False)]
+    assert [b.line for b in found.bad_lines] == [4]

@@ -56,6 +56,11 @@ class HotListEntry(Answer):
     caution: str | None = None
     effective_at: datetime | None = None
     expires_at: datetime | None = None
+    agency_id: str = ""
+    state: str = ""
+    check: str = ""
+    """How the second person's check stands: not_needed, waiting, overdue or done (131.6-7)."""
+    added_by_name: str = ""
 
 
 class Read(Answer):

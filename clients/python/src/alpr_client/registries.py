@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from alpr_client.models import (
@@ -123,7 +123,7 @@ class HotList:
     ) -> HotListEntry:
         """A manual entry: it carries its reason and ends by itself (131.6-7).
 
-        `more`: jurisdiction, case_number, vehicle, caution, effective_at, priority.
+        `more`: jurisdiction, case_number, vehicle, caution, effective_at, priority, list_id, …
         """
         form = {
             "plate": plate,
@@ -151,6 +151,65 @@ class HotList:
         return HotListEntry.model_validate(
             await self._transport.json("matcher", "GET", f"/v1/hotlist/entries/{entry_id}")
         )
+
+    async def check(self, entry_id: UUID | str, note: str | None = None) -> HotListEntry:
+        """As the second person, who did not enter it: it is right (131.6-7)."""
+        path = f"/v1/hotlist/entries/{entry_id}/check"
+        answer = await self._transport.json("matcher", "POST", path, json={"note": note})
+        return HotListEntry.model_validate(answer)
+
+    async def unchecked(self) -> Sequence[dict[str, Any]]:
+        """Entries by hand that wait for a second person, the longest overdue first."""
+        found = await self._transport.json("matcher", "GET", "/v1/hotlist/unchecked")
+        items: Sequence[dict[str, Any]] = found["items"]
+        return items
+
+    async def lists(self) -> Sequence[dict[str, Any]]:
+        """The agency's lists and those it subscribed to, with size and freshness."""
+        found = await self._transport.json("matcher", "GET", "/v1/hotlist/lists")
+        items: Sequence[dict[str, Any]] = found["items"]
+        return items
+
+    async def import_file(
+        self,
+        file: BinaryIO,
+        file_name: str,
+        source: str,
+        *,
+        mode: str | None = None,
+        mapper: str | None = None,
+        mapper_file: bytes | None = None,
+        dry_run: bool = False,
+        confirm_removals: bool = False,
+        import_id: UUID | str | None = None,
+        timeout_seconds: float = 1800,
+    ) -> dict[str, Any]:
+        """Take a file's good lines into the agency's list of that source; answers the report.
+
+        `mode`: delta or refresh; `mapper`: the name of one that the server has, `mapper_file` one
+        for this import alone. What is None follows the list. Ask `import_record` for the progress.
+        """
+        wanted = {
+            "source": source,
+            "mode": mode,
+            "mapper": mapper,
+            "dry_run": dry_run,
+            "confirm_removals": confirm_removals,
+            "import_id": None if import_id is None else str(import_id),
+        }
+        files: dict[str, Any] = {"file": (file_name, file)}
+        if mapper_file is not None:
+            files["mapper"] = ("mapper.toml", mapper_file)
+        answer = await self._transport.json(
+            "matcher", "POST", "/v1/hotlist/import", params=wanted, files=files,
+            timeout=timeout_seconds,
+        )  # fmt: skip
+        return dict(answer)
+
+    async def import_record(self, import_id: UUID | str) -> dict[str, Any]:
+        """How an import stands: `state`, `lines_read`, and `report` at the end."""
+        path = f"/v1/hotlist/imports/{import_id}"
+        return dict(await self._transport.json("matcher", "GET", path))
 
     async def retract(self, entry_id: UUID | str, reason: str) -> HotListEntry:
         path = f"/v1/hotlist/entries/{entry_id}/retract"

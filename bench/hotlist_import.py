@@ -1,0 +1,134 @@
+"""How long a hot list takes to import: a first load with 100 bad lines, the same again, a refresh.
+
+    python -m bench.hotlist_import --json [--lines 1000000]
+
+On a PostgreSQL of its own, `fsync` on, as the runtime role under row-level security; history and
+outbox are written, and the records' way to Kafka is timed apart. CPU seconds of this process stand
+beside, because a machine that does other things too makes every wall clock lie.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import resource
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from alpr_common.auth import Principal
+from alpr_common.kafka import Publisher
+from alpr_common.outbox import OutboxRelay
+from alpr_common.policy import Policy, Role
+from alpr_common.postgres import Database, migrate
+from alpr_local.stack import Stack, temporary_stack
+from alpr_matcher.handlers import HotLists
+from alpr_matcher.imports import Importing, WantedImport, import_file
+
+AGENCY = "IL0222900"
+_CHARACTERS = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"
+_BAD = 100
+_BAD_LINES = (
+    "A?1,stolen_vehicle,Too wide,,,,,",
+    "BAD0001,no_such_category,Stolen,,,,,",
+    "BAD0002,stolen_vehicle,,,,,,",
+    "BAD0003,stolen_vehicle,Stolen,Illinois,,,,",
+    "BAD0004,stolen_vehicle,Stolen,,tomorrow,,,",
+    "BAD0005,stolen_vehicle",
+    'BAD0006,stolen_vehicle,"Stolen,,,,,',
+    "BAD0007,stolen_vehicle,Stol\udce9n,,,,,",
+    "BAD0008,stolen_vehicle,Sto\x00len,,,,,",
+    "(),stolen_vehicle,No plate,,,,,",
+)
+
+
+def write_list(path: Path, lines: int, changed: float = 0.0) -> list[int]:
+    """A list of that many lines, `_BAD` of them bad; `changed` is the share with another reason.
+
+    Returns the numbers of the bad lines."""
+    rng = random.Random(7)
+    bad = sorted(rng.sample(range(lines), min(_BAD, lines)))
+    bad_at = {place: _BAD_LINES[n % len(_BAD_LINES)] for n, place in enumerate(bad)}
+    with path.open("w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write("plate,category,reason,jurisdiction,expires_at,case_number,vehicle,caution\n")
+        for n in range(lines):
+            plate, rest = "", n
+            for _ in range(6):
+                rest, place = divmod(rest, len(_CHARACTERS))
+                plate += _CHARACTERS[place]
+            reason = "Stolen and armed" if rng.random() < changed else "Reported stolen"
+            good = f"{plate},stolen_vehicle,{reason},US-IL,2099-01-01,22-{n},red Ford,"
+            file.write(bad_at.get(n, good) + "\n")
+    return [place + 2 for place in bad]
+
+
+async def run(stack: Stack, lines: int) -> dict[str, Any]:
+    """All figures."""
+    await migrate(stack.postgres_dsn("alpr_matcher_owner"), "alpr_matcher")
+    database = await Database.connect(stack.postgres_dsn("alpr_matcher"))
+    lists = HotLists(database, Policy(), timedelta(hours=72))
+    importing = Importing(lists, max_lines=lines + 1)
+    figures: dict[str, Any] = {"lines": lines}
+    try:
+        with tempfile.TemporaryDirectory(prefix="alpr-bench-") as folder:
+            path = Path(folder) / "list.csv"
+            bad = write_list(path, lines)
+            figures["file_bytes"] = path.stat().st_size
+            figures["first_load"] = await _timed(importing, path, "delta")
+            figures["bad_lines_named"] = figures["first_load"].pop("bad") == bad
+            figures["relayed_to_kafka"] = await _relayed(stack, database)
+            for name, changed in (("same_again", 0.0), ("refresh_5_percent_changed", 0.05)):
+                write_list(path, lines, changed)
+                figures[name] = await _timed(importing, path, "refresh")
+                figures[name].pop("bad")
+    finally:
+        await database.close()
+    per_line = figures["first_load"]["seconds"] / lines
+    figures["seconds_for_a_million_at_this_rate"] = round(per_line * 1_000_000, 1)
+    return figures
+
+
+async def _timed(importing: Importing, path: Path, mode: str) -> dict[str, Any]:
+    print(f"importing {path.name} as {mode} …", file=sys.stderr)
+    person = Principal("p", "Bench", AGENCY, Role.SUPERVISOR, "s", None, None)
+    wanted = WantedImport(source="bench", file_name=path.name, mode=mode)
+    began, cpu = time.perf_counter(), time.process_time()
+    with path.open("rb") as file:
+        report = await import_file(importing, person, wanted, file, datetime.now(UTC))
+    return {
+        "seconds": round(time.perf_counter() - began, 2),
+        "cpu_seconds_of_this_process": round(time.process_time() - cpu, 2),
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        **{n: report[n] for n in ("added", "changed", "unchanged", "removed", "rejected_count")},
+        "bad": [one["line"] for one in report["rejected"]],
+    }
+
+
+async def _relayed(stack: Stack, database: Database) -> dict[str, Any]:
+    """How long the outbox takes to empty itself into Kafka."""
+    async with database.transaction(AGENCY) as connection:
+        waiting = await connection.fetchval("SELECT count(*) FROM outbox")
+    publisher = Publisher(stack.kafka_bootstrap_servers)
+    began, relay = time.perf_counter(), OutboxRelay(database, publisher, batch_size=2000)
+    while await relay._relay_some():
+        pass
+    await publisher.stop()
+    took = time.perf_counter() - began
+    return {"records": waiting, "seconds": round(took, 2), "per_second": round(waiting / took)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--json", action="store_true", help="one JSON object, nothing else")
+    parser.add_argument("--lines", type=int, default=1_000_000)
+    given = parser.parse_args()
+    with temporary_stack(say=lambda text: print(text, file=sys.stderr)) as stack:
+        figures = asyncio.run(run(stack, given.lines))
+    print(json.dumps(figures, indent=None if given.json else 1))
+
+
+if __name__ == "__main__":
+    main()
