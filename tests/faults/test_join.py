@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 import httpx
@@ -149,7 +150,7 @@ class Round:
         for step in (self.withdraw, self.add):
             await step()
             for worker in workers:
-                await eventually(lambda w=worker: self._has_the_list(w), DEADLINE_SECONDS)
+                await eventually(partial(self._has_the_list, worker), DEADLINE_SECONDS)
 
     async def _has_the_list(self, worker: ServiceProcess) -> bool:
         async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
