@@ -46,7 +46,7 @@ METERS_PER_DEGREE = 111_195.0
 _DAY_SECONDS = 24 * 3600
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CURSOR_BYTES = 16 + 8 + 16
-_LARGEST = "~"  # sorts after every character that a plate may have
+LARGEST = "~"  # sorts after every character that a plate may have
 HOLDING_READS = (FRAMES, READS, HITS)
 """Topics whose messages are reads, carry reads, or are the pictures that reads come from."""
 
@@ -62,13 +62,15 @@ class Reason:
 
 @dataclass(frozen=True)
 class PlateQuestion:
-    """How a plate is looked for: `equal`, or `like` within the range [`low`, `high`)."""
+    """How a plate is looked for: `equal`, or `like` within a range of its start or of its end."""
 
     column: Literal["plate", "match_key"]
     equal: str | None
     like: str | None = None
     low: str = ""
-    high: str = _LARGEST
+    high: str = LARGEST
+    ending: str = ""
+    """The end of the pattern folded and read backwards, where that narrows more than its start."""
 
 
 @dataclass(frozen=True)
@@ -178,9 +180,12 @@ class Query:
         text = match_key(self.plate) if self.lookalike else self.plate
         if not has_wildcard(text):
             return PlateQuestion(column, text)
-        prefix = re.split(r"[*?]", text, maxsplit=1)[0]
+        pieces = re.split(r"[*?]", text)
+        prefix, suffix = pieces[0], pieces[-1]
         like = text.replace("?", "_").replace("*", "%")
-        return PlateQuestion(column, None, like, prefix, prefix + _LARGEST)
+        # Whichever end names more is what the index is asked for.
+        ending = match_key(suffix)[::-1] if len(suffix) > len(prefix) else ""
+        return PlateQuestion(column, None, like, prefix, prefix + LARGEST, ending)
 
 
 def _area_of(said: dict[str, str]) -> Area:

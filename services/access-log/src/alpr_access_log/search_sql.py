@@ -6,7 +6,7 @@ Parameters $1 to $9 are those of every search (`store.find_reads`); what narrows
 
 from typing import Any
 
-from alpr_access_log.domain import METERS_PER_DEGREE, Area, Circle, PlateQuestion, Query
+from alpr_access_log.domain import LARGEST, METERS_PER_DEGREE, Area, Circle, PlateQuestion, Query
 
 _FOUND = """
 SELECT read_id, captured_at, message FROM {table}
@@ -74,8 +74,14 @@ def find_statement(query: Query) -> tuple[str, list[Any]]:
 def _plate(narrowed: _Conditions, asked: PlateQuestion) -> None:
     if asked.equal is not None:
         narrowed.add(f"{asked.column} = {{0}}", asked.equal)
+    elif asked.ending:
+        # Comparisons are leakproof, so a policy lets an index serve them; the pattern filters.
+        narrowed.add(
+            "match_key_reversed >= {1} AND match_key_reversed < {2} AND "
+            + asked.column + " LIKE {0}",
+            asked.like, asked.ending, asked.ending + LARGEST,
+        )  # fmt: skip
     else:
-        # The range is what an index may serve under row-level security; the pattern filters it.
         narrowed.add(
             f"{asked.column} >= {{1}} AND {asked.column} < {{2}} AND {asked.column} LIKE {{0}}",
             asked.like, asked.low, asked.high,

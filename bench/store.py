@@ -1,0 +1,182 @@
+"""Reads stored per second through the consumer, as a ratio to a bare COPY, and what indexes cost.
+
+    python -m bench.store --json [--reads 30000]
+
+`consumer`: reads that already lie on `alpr.reads.v1` go through access-log's own loop (decoding,
+checks, staging, merge, the day's bookkeeping, commit per batch, offsets) into the real table.
+`copy`: the same columns, in batches of the same size, each committed, into a table without indexes;
+then into tables with one index more each. Everything is on a stack of its own.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+
+from alpr_access_log import consumers
+from alpr_access_log.store import _STAGED_COLUMNS
+from alpr_common.kafka import Publisher
+from alpr_common.messages.read import Box, Character, Read
+from alpr_common.plates import match_key
+from alpr_common.policy import Policy
+from alpr_common.postgres import Database, migrate
+from alpr_common.topics import READS
+from alpr_local.stack import Stack, temporary_stack
+
+_AGENCY = "IL0222900"
+_BATCH = 500
+_AT_ONCE = 1000
+_DEADLINE_SECONDS = 300.0
+_LEAST_RATIO, _LEAST_PER_SECOND = 0.05, 2000
+# In the order in which they are added: each table has one more than the one before.
+_INDEXES = {
+    "primary_key": "ALTER TABLE {t} ADD PRIMARY KEY (read_id, captured_at)",
+    "plate": "CREATE INDEX ON {t} (agency_id, plate, captured_at)",
+    "match_key": "CREATE INDEX ON {t} (agency_id, match_key, captured_at)",
+    "match_key_reversed": (
+        'ALTER TABLE {t} ADD COLUMN match_key_reversed text COLLATE "C" '
+        "GENERATED ALWAYS AS (reverse(match_key)) STORED; "
+        "CREATE INDEX ON {t} (agency_id, match_key_reversed, captured_at)"
+    ),
+    "captured": "CREATE INDEX ON {t} (agency_id, captured_at, read_id)",
+}
+
+
+def make_read(number: int, now: datetime) -> Read:
+    plate = f"{chr(65 + number % 26)}{chr(65 + number // 26 % 26)}{number * 7919 % 100000:05d}"
+    at = now - timedelta(seconds=number % 3600)
+    return Read(
+        read_id=uuid4(), agency_id=_AGENCY, camera_id=f"cam-{number % 200}", plate=plate,
+        match_key=match_key(plate), captured_at=at, first_captured_at=at, last_captured_at=at,
+        latitude=41.84, longitude=-87.95, confidence=0.99,
+        characters=tuple(Character(character=c, probability=0.99) for c in plate),
+        jurisdiction="US-IL", jurisdiction_probability=0.9, frame_id=uuid4(),
+        frame_object=f"{_AGENCY}/2026/05/04/cam/{uuid4()}.jpg",
+        plate_object=f"{_AGENCY}/2026/05/04/cam/{uuid4()}-plate.jpg",
+        plate_box=Box(x1=10, y1=10, x2=110, y2=40), detector_model="detector-1",
+        reader_model="reader-1", emitted_at=now,
+    )  # fmt: skip
+
+
+async def run(reads: int) -> dict[str, Any]:
+    """Measure on a stack of its own; rates in reads per second."""
+    now = datetime.now(UTC)
+    made = [make_read(number, now) for number in range(reads)]
+    with temporary_stack(say=_to_stderr) as stack:
+        stack.create_topics()
+        await migrate(stack.postgres_dsn("alpr_access_log_owner"), "alpr_access_log")
+        consumed = await _through_the_consumer(stack, made)
+        _to_stderr(f"consumer: {consumed:.0f}/s")
+        copied = await _bare_copies(stack, made)
+    bare = copied["none"]
+    costs: dict[str, float] = {}
+    before = bare
+    for name in _INDEXES:
+        # Microseconds that a read takes longer because of this index.
+        costs[name] = round(1e6 / copied[name] - 1e6 / before, 1)
+        before = copied[name]
+    ratio = consumed / bare
+    return {
+        "reads": reads,
+        "batch": _BATCH,
+        "message_bytes": len(made[0].to_bytes()),
+        "consumer_per_second": round(consumed),
+        "bare_copy_per_second": round(bare),
+        "ratio": round(ratio, 3),
+        "copy_per_second_with_indexes_so_far": {n: round(r) for n, r in copied.items()},
+        "microseconds_per_read_of_index": costs,
+        "limits": {"ratio": _LEAST_RATIO, "per_second": _LEAST_PER_SECOND},
+        "within_limits": ratio >= _LEAST_RATIO and consumed >= _LEAST_PER_SECOND,
+    }
+
+
+async def _through_the_consumer(stack: Stack, reads: list[Read]) -> float:
+    publisher = Publisher(stack.kafka_bootstrap_servers, linger_ms=5)
+    for start in range(0, len(reads), _AT_ONCE):
+        part = reads[start : start + _AT_ONCE]
+        waits = [await publisher.enqueue(READS, r.match_key, r.to_bytes()) for r in part]
+        await asyncio.gather(*waits)
+    database = await Database.connect(stack.postgres_dsn("alpr_access_log"))
+    admin = await asyncpg.connect(stack.postgres_admin_dsn)
+    loop = consumers.read_loop(
+        database, publisher, Policy(), bootstrap_servers=stack.kafka_bootstrap_servers,
+        batch_size=_BATCH, clock=lambda: datetime.now(UTC),
+    )  # fmt: skip
+    running = asyncio.create_task(loop.run())
+    try:
+        async with asyncio.timeout(_DEADLINE_SECONDS):
+            # From the first batch that is stored, so that joining the group is not counted.
+            first = await _stored(admin, 1)
+            began = time.perf_counter()
+            await _stored(admin, len(reads))
+        return (len(reads) - first) / (time.perf_counter() - began)
+    finally:
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        await admin.close()
+        await database.close()
+        await publisher.stop()
+
+
+async def _stored(admin: asyncpg.Connection, least: int) -> int:
+    while True:
+        count = int(await admin.fetchval("SELECT count(*) FROM access_log.read"))
+        if count >= least:
+            return count
+        await asyncio.sleep(0.1)  # counting costs the server, too
+
+
+async def _bare_copies(stack: Stack, reads: list[Read]) -> dict[str, float]:
+    rows = [
+        (
+            r.read_id, r.captured_at, r.agency_id, r.camera_id, r.plate, r.match_key,
+            r.jurisdiction, r.latitude, r.longitude, r.to_bytes().decode(),
+        )
+        for r in reads
+    ]  # fmt: skip
+    rates: dict[str, float] = {}
+    connection = await asyncpg.connect(stack.postgres_admin_dsn)
+    try:
+        for number, name in enumerate(["none", *_INDEXES]):
+            table = f"copied_{number}"
+            await connection.execute(
+                f"CREATE TABLE {table} (read_id uuid, captured_at timestamptz, agency_id text, "
+                'camera_id text, plate text COLLATE "C", match_key text COLLATE "C", '
+                "jurisdiction text, latitude float8, longitude float8, message jsonb)"
+            )
+            for statement in list(_INDEXES.values())[:number]:
+                await connection.execute(statement.format(t=table))
+            began = time.perf_counter()
+            for start in range(0, len(rows), _BATCH):
+                await connection.copy_records_to_table(
+                    table, records=rows[start : start + _BATCH], columns=_STAGED_COLUMNS
+                )
+            rates[name] = len(rows) / (time.perf_counter() - began)
+            await connection.execute(f"DROP TABLE {table}")
+            _to_stderr(f"copy with {number} indexes: {rates[name]:.0f}/s")
+    finally:
+        await connection.close()
+    return rates
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.store", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="figures on standard output")
+    parser.add_argument("--reads", type=int, default=30_000)
+    print(json.dumps(asyncio.run(run(parser.parse_args().reads)), indent=1))
+
+
+if __name__ == "__main__":
+    main()
