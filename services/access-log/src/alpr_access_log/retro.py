@@ -70,6 +70,7 @@ def router(gate: Gate) -> APIRouter:
         request: Request,
         response: Response,
     ) -> SearchPage:
+        """Stored reads that new hot list entries would have met; for service accounts."""
         response.headers["Cache-Control"] = "no-store"
         door: Door = request.app.state.door
         return await retro_search(door, principal, asked, datetime.now(UTC))

@@ -74,6 +74,7 @@ def routes(gate: Gate, opened: Callable[[], HotLists]) -> APIRouter:
 
     @router.post("/entries", status_code=201)
     async def add(body: NewEntry, person: anybody) -> dict[str, Any]:
+        """Put one plate or pattern on the hot list by hand, with its reason and expiry."""
         wanted = WantedEntry(**body.model_dump())
         return _shown(await handlers.add_entry(opened(), person, wanted, _now()), _now())
 
@@ -87,6 +88,7 @@ def routes(gate: Gate, opened: Callable[[], HotLists]) -> APIRouter:
         cursor: str | None = None,
         limit: Limit = 50,
     ) -> dict[str, Any]:
+        """Entries, newest first; of a plate, look-alikes and patterns that it fits too."""
         key = match_key(normalize(plate)) if plate else None
         page = Page(key, category, state, _entry_cursor(cursor), limit + 1, list_id)
         found = await handlers.entries(opened(), person, page, _now())
@@ -101,12 +103,14 @@ def routes(gate: Gate, opened: Callable[[], HotLists]) -> APIRouter:
 
     @router.get("/entries/{entry_id}")
     async def entry(entry_id: UUID, person: anybody) -> dict[str, Any]:
+        """One entry as it is now."""
         return _shown(await handlers.entry(opened(), person, entry_id), _now())
 
     @router.get("/entries/{entry_id}/history")
     async def history(
         entry_id: UUID, person: anybody, cursor: str | None = None, limit: Limit = 50
     ) -> dict[str, Any]:
+        """An entry's versions: who, when, why, before, after."""
         before = _version_cursor(cursor)
         found = await handlers.history(opened(), person, entry_id, before, limit + 1)
         shown = found[:limit]
@@ -115,11 +119,13 @@ def routes(gate: Gate, opened: Callable[[], HotLists]) -> APIRouter:
 
     @router.post("/entries/{entry_id}/retract")
     async def retract(entry_id: UUID, body: Retraction, person: anybody) -> dict[str, Any]:
+        """Take an entry off its list."""
         done = await handlers.retract_entry(opened(), person, entry_id, body.reason, _now())
         return _shown(done, _now())
 
     @router.post("/entries/{entry_id}/check")
     async def check(entry_id: UUID, person: anybody, body: Check | None = None) -> dict[str, Any]:
+        """Confirm, as the second person, an entry by hand."""
         note = body.note if body else None
         done = await handlers.check_entry(opened(), person, entry_id, note, _now())
         return _shown(done, _now())

@@ -70,6 +70,7 @@ def list_routes(gate: Gate, importing: Callable[[], Importing]) -> APIRouter:
 
     @router.get("/lists")
     async def all_lists(person: anybody) -> dict[str, Any]:
+        """The agency's lists and those it subscribed to, with size and freshness."""
         return {
             "items": await lists.all_lists(opened(), person, _now()),
             "next_cursor": None,
@@ -77,6 +78,7 @@ def list_routes(gate: Gate, importing: Callable[[], Importing]) -> APIRouter:
 
     @router.post("/lists", status_code=201)
     async def add(body: NewList, person: keepers) -> dict[str, Any]:
+        """Begin a list."""
         load_mapper(body.mapper, importing().mappers_folder)
         fields = body.model_dump() | {"subscribed_agency_ids": tuple(body.subscribed_agency_ids)}
         made = await lists.add_list(opened(), person, WantedList(**fields), _now())
@@ -84,11 +86,13 @@ def list_routes(gate: Gate, importing: Callable[[], Importing]) -> APIRouter:
 
     @router.get("/lists/{list_id}")
     async def one(list_id: UUID, person: anybody) -> dict[str, Any]:
+        """One list."""
         found = await lists.one_list(opened(), person, list_id)
         return lists.shown(opened(), found, _now())
 
     @router.put("/lists/{list_id}")
     async def change(list_id: UUID, body: ChangedList, person: keepers) -> dict[str, Any]:
+        """Change a list's name, subscribers, mapper or mode."""
         if body.mapper is not None:
             load_mapper(body.mapper, importing().mappers_folder)
         said = body.model_dump(exclude={"reason"})
@@ -97,6 +101,7 @@ def list_routes(gate: Gate, importing: Callable[[], Importing]) -> APIRouter:
 
     @router.get("/lists/{list_id}/history")
     async def history(list_id: UUID, person: keepers) -> dict[str, Any]:
+        """A list's versions: who, when, why, before, after."""
         found = await lists.list_history(opened(), person, list_id)
         return {"items": found, "next_cursor": None}
 
@@ -104,6 +109,7 @@ def list_routes(gate: Gate, importing: Callable[[], Importing]) -> APIRouter:
     async def unchecked(
         person: anybody, limit: Annotated[int, Query(ge=1, le=500)] = 100
     ) -> dict[str, Any]:
+        """Entries by hand that wait for a second person."""
         found = await lists.unchecked(opened(), person, limit, _now())
         return {"items": found, "next_cursor": None}
 
@@ -130,6 +136,7 @@ def import_routes(
         confirm_removals: bool = False,
         import_id: UUID | None = None,
     ) -> dict[str, Any]:
+        """Import a file into a list: all of its good lines or none; or preview it."""
         _refuse_large(int(request.headers.get("content-length") or 0), import_max_bytes)
         try:
             async with request.form(max_files=2, max_fields=4) as form:
@@ -156,11 +163,13 @@ def import_routes(
 
     @router.get("/imports")
     async def records(person: importers) -> dict[str, Any]:
+        """Imports, newest first."""
         found = await imports.import_records(importing().lists, person, None, _now())
         return {"items": [one | {"report": None} for one in found], "next_cursor": None}
 
     @router.get("/imports/{import_id}")
     async def record(import_id: UUID, person: importers) -> dict[str, Any]:
+        """How an import stands, and its report."""
         (found,) = await imports.import_records(importing().lists, person, import_id, _now())
         return found
 

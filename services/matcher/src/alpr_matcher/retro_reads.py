@@ -99,9 +99,9 @@ class StoredReads:
         return found
 
     async def _token(self, agency_id: str) -> str:
-        token, expires_at = self._tokens.get(agency_id, ("", datetime.min.replace(tzinfo=UTC)))
-        if datetime.now(UTC) < expires_at - _RENEWED_BEFORE:
-            return token
+        known = self._tokens.get(agency_id)
+        if known is not None and datetime.now(UTC) < known[1] - _RENEWED_BEFORE:
+            return known[0]
         account = self._accounts[agency_id]
         url = f"{self._identity_url}/v1/sessions"
         answer = await self._post(url, account.model_dump(), {})
