@@ -197,3 +197,64 @@ def test_a_cursor_comes_back_to_the_microsecond() -> None:
 def test_a_made_up_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(refusals.CursorInvalid):
         Position.of(cursor)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "low", "ending"),
+    [
+        ("AB1*", "AB1", ""),
+        ("*2345", "", "5432"),
+        ("A*234O", "A", "0432"),
+        ("AB?45", "AB", ""),
+        ("*B12*", "", ""),
+    ],
+)
+def test_an_index_is_asked_for_the_end_of_the_pattern_that_names_more(
+    pattern: str, low: str, ending: str
+) -> None:
+    asked = query(plate=pattern).plate_question
+    assert asked is not None
+    assert (asked.low, asked.ending) == (low, ending)
+
+
+@pytest.mark.policy("131.6-3d")
+def test_a_sweep_has_bounds_in_time_and_space() -> None:
+    circle = domain.Circle(41.84, -87.95, 5000)
+    assert query(plate=None, area=circle).subject == "sweep"
+    # The square around the largest circle is the largest box.
+    assert query(plate=None, area=circle.box).area == circle.box
+    too_wide: list[dict[str, Any]] = [
+        {"area": domain.Circle(41.84, -87.95, 5001)},
+        {"area": domain.Box(41.0, -88.0, 42.0, -87.99)},
+        {"area": circle, "from_at": NOON - timedelta(hours=25)},
+        {"camera_ids": [f"cam-{n}" for n in range(11)]},
+    ]
+    for wide in too_wide:
+        with pytest.raises(refusals.SweepTooWide):
+            query(plate=None, **wide)
+
+
+def test_what_a_search_asked_is_read_back_from_its_record() -> None:
+    for area in (None, domain.Circle(41.84, -87.95, 300), domain.Box(41.8, -88.0, 41.9, -87.9)):
+        asked = query(area=area, jurisdictions=["WI", "IL"], hit=False)
+        assert Query.from_record(asked.to_record()) == asked
+
+
+@pytest.mark.policy("131.6-3e")
+def test_lookalikes_and_patterns_are_the_same_plate_again() -> None:
+    for one, other in [
+        ("AB123", "AB123"),
+        ("ABO12", "AB012"),
+        ("AB1*", "AB123"),
+        ("A?123", "AB123"),
+    ]:
+        assert domain.asks_for_the_same(one, other)
+        assert domain.asks_for_the_same(other, one)
+    assert not domain.asks_for_the_same("AB123", "AB124")
+    assert not domain.asks_for_the_same("AB*", "CD*")
+    previous = ["AB123", "AB12?", None, "XY999"]
+    domain.refuse_repetition(query(plate="AB123"), previous, Policy(plate_searches_per_day_max=3))
+    with pytest.raises(refusals.RepeatNeedsApproval):
+        domain.refuse_repetition(
+            query(plate="AB123"), previous, Policy(plate_searches_per_day_max=2)
+        )
