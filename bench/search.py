@@ -21,6 +21,7 @@ from typing import Any
 
 import asyncpg
 import numpy as np
+import structlog
 
 from alpr_access_log import store
 from alpr_access_log.domain import Query
@@ -197,6 +198,8 @@ def _to_stderr(line: str) -> None:
 
 
 def main() -> None:
+    # Standard output is the figures' alone.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     parser = argparse.ArgumentParser(prog="python -m bench.search", description=__doc__)
     parser.add_argument("--json", action="store_true", help="figures on standard output")
     parser.add_argument("--rows", type=int, default=2_000_000)

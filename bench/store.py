@@ -19,6 +19,7 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
+import structlog
 
 from alpr_access_log import consumers
 from alpr_access_log.store import _STAGED_COLUMNS
@@ -172,6 +173,8 @@ def _to_stderr(line: str) -> None:
 
 
 def main() -> None:
+    # Standard output is the figures' alone.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     parser = argparse.ArgumentParser(prog="python -m bench.store", description=__doc__)
     parser.add_argument("--json", action="store_true", help="figures on standard output")
     parser.add_argument("--reads", type=int, default=30_000)

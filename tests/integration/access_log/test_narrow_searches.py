@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from alpr_access_log import approvals_api, handlers
+from alpr_access_log import approvals_api, approvals_store
 from alpr_common.auth import Gate, TokenVerifier
 from alpr_common.policy import Policy, Role
 from tests.integration.access_log.conftest import (
@@ -20,8 +20,8 @@ from tests.integration.access_log.conftest import (
 
 pytestmark = pytest.mark.integration
 
-HERE = {"latitude": 41.84, "longitude": -87.95}
-CORNER = {**HERE, "radius_meters": 300}
+HERE: dict[str, Any] = {"latitude": 41.84, "longitude": -87.95}
+CORNER: dict[str, Any] = {**HERE, "radius_meters": 300}
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ async def test_jurisdiction_and_hits_narrow_a_search(desk: DoorUnderTest) -> Non
     ours, theirs = make_read("JURIS01", jurisdiction="IL"), make_read("JURIS01", jurisdiction="WI")
     await desk.store(ours, theirs)
     async with desk.database.transaction(OURS) as connection:
-        await handlers.approvals_store.note_hits(
+        await approvals_store.note_hits(
             connection, OURS, [(theirs.read_id, theirs.captured_at)] * 2
         )
     who = desk.token()

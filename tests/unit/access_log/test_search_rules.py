@@ -139,16 +139,19 @@ def test_a_plate_is_normalized_around_its_wildcards(written: str, asked: str) ->
 
 def test_an_exact_plate_is_looked_for_as_written() -> None:
     asked = query(plate="BOI 5").plate_question
+    assert asked is not None
     assert (asked.column, asked.equal) == ("plate", "BOI5")
 
 
 def test_a_lookalike_search_folds_the_plate() -> None:
     asked = query(plate="BOI5", lookalike=True).plate_question
+    assert asked is not None
     assert (asked.column, asked.equal) == ("match_key", "8015")
 
 
 def test_a_wildcard_search_is_a_pattern_within_the_range_of_its_prefix() -> None:
     asked = query(plate="AB?12*").plate_question
+    assert asked is not None
     assert (asked.equal, asked.like, asked.low) == (None, "AB_12%", "AB")
     assert asked.low <= "ABX12ZZZ" < asked.high
     assert not asked.low <= "AC012" < asked.high
@@ -156,6 +159,7 @@ def test_a_wildcard_search_is_a_pattern_within_the_range_of_its_prefix() -> None
 
 def test_a_lookalike_pattern_folds_its_letters_alone() -> None:
     asked = query(plate="*BO?1", lookalike=True).plate_question
+    assert asked is not None
     assert (asked.column, asked.like, asked.low) == ("match_key", "%80_1", "")
 
 
