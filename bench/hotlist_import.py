@@ -79,6 +79,7 @@ async def run(stack: Stack, lines: int) -> dict[str, Any]:
             figures["file_bytes"] = path.stat().st_size
             figures["first_load"] = await _timed(importing, path, "delta")
             figures["bad_lines_named"] = figures["first_load"].pop("bad") == bad
+            print(f"first load: {figures['first_load']}", file=sys.stderr)
             figures["relayed_to_kafka"] = await _relayed(stack, database)
             for name, changed in (("same_again", 0.0), ("refresh_5_percent_changed", 0.05)):
                 write_list(path, lines, changed)
@@ -126,6 +127,7 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=1_000_000)
     given = parser.parse_args()
     with temporary_stack(say=lambda text: print(text, file=sys.stderr)) as stack:
+        stack.create_topics()
         figures = asyncio.run(run(stack, given.lines))
     print(json.dumps(figures, indent=None if given.json else 1))
 

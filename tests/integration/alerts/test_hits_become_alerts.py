@@ -65,6 +65,20 @@ async def test_hits_within_the_window_attach_and_the_next_window_raises_the_next
     assert first["sequence"] == 1
 
 
+@pytest.mark.policy("131.3-alert")
+async def test_a_live_hit_never_falls_silent_with_a_retrospective_one(line: AlertsLine) -> None:
+    earlier = [hit(s, plate="RE7R0").model_copy(update={"retrospective": True}) for s in (0, 60)]
+    await line.publish(*earlier, hit(90, plate="RE7R0"))
+    await line.handled()
+    silent, sounding = await of_plate(line, "RE7R0")
+    assert (silent["retrospective"], silent["sound"], silent["hit_count"]) == (True, "silent", 2)
+    assert (sounding["retrospective"], sounding["sound"], sounding["hit_count"]) == (
+        False,
+        "urgent",
+        1,
+    )
+
+
 async def test_replayed_and_late_hits_give_the_same_alerts(line: AlertsLine) -> None:
     hits = [hit(s, plate="REP1AY") for s in (100, 0, 250, 700)]
     await line.publish(*hits)
