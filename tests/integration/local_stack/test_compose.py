@@ -73,7 +73,7 @@ def test_the_containers_are_told_what_the_local_processes_are_told(
     description: dict[str, Any], stack: Stack
 ) -> None:
     by_file_or_image = re.compile(
-        r"_DATABASE_URL$|_COOKIE_KEY_FILE$|_PRIVATE_KEY_FILE$|_(LOG|EVIDENCE)_KEY_FILE$|^ALPR_MODELS_FOLDER$"
+        r"_DATABASE_URL$|_COOKIE_KEY_FILE$|_PRIVATE_KEY_FILE$|_(LOG|EVIDENCE|SECOND_FACTOR)_KEY_FILE$|^ALPR_MODELS_FOLDER$"
     )
     told: set[str] = set()
     for name in procfile():
