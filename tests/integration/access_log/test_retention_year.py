@@ -125,7 +125,7 @@ class Year:
         self.tally["reads"] += len(reads)
 
     def _read(self, agency: str, now: datetime, before: Read | None) -> Read:
-        read_id, frame_id = uuid4(), uuid4()
+        read_id, frame_id = (UUID(int=self.chance.getrandbits(128)) for _ in range(2))
         at = now - timedelta(seconds=self.chance.randint(1, 86_000))
         if before is not None and self.chance.random() < 0.3:
             frame_id, at = before.frame_id, before.captured_at
@@ -194,7 +194,7 @@ class Year:
         mine = [h for h, (holder, _) in self.model.holds.items() if holder == agency]
         if not mine:
             return
-        hold_id = self.chance.choice(sorted(mine))
+        hold_id = self.chance.choice(mine)  # in the order of placing, the same in every run
         await holds.release(
             self.keeping, person(agency, "lee"), hold_id, "The case is closed.", now
         )
