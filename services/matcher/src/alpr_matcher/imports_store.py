@@ -109,7 +109,9 @@ WITH added AS (
     SELECT s.entry_id, 1, $1, $2::text[], {_of("s")}, $3, coalesce(s.effective_at, $6), $4, $5, $6,
         $7, $8, $6
     FROM pg_temp.staged_entry s JOIN pg_temp.staged_change c USING (entry_id)
-    WHERE c.what = 'added' RETURNING hotlist_entry AS after)
+    WHERE c.what = 'added'
+    ORDER BY s.entry_id -- the indexes by id grow at their end, not all over
+    RETURNING hotlist_entry AS after)
 INSERT INTO hotlist_entry_version (entry_id, version, agency_id, change, changed_at, person_id,
     person_name, why, after)
 SELECT (a.after).entry_id, 1, $1, 'added', $6, $7, $8, $9 || ', line ' || s.line,
