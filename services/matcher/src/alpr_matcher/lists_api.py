@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 
 from alpr_common.auth import Gate, Principal
 from alpr_common.errors import AlprError
@@ -34,6 +34,11 @@ MapperName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
 class FileMissing(AlprError):
     title = "There is no file in the request"
+
+
+class LengthMissing(AlprError):
+    status = HTTPStatus.LENGTH_REQUIRED
+    title = "How large the file is has to be known before it comes"
 
 
 class NewList(BaseModel):
@@ -120,7 +125,7 @@ def import_routes(
     gate: Gate, importing: Callable[[], Importing], *, import_max_bytes: int
 ) -> APIRouter:
     """POST /v1/hotlist/import and the records of imports."""
-    router = APIRouter(prefix="/v1/hotlist", max_body_size=import_max_bytes + _FORM_BYTES)
+    router = APIRouter(prefix="/v1/hotlist")
     importers = Annotated[Principal, Depends(gate.access(Role.SUPERVISOR, Role.ADMINISTRATOR))]
 
     # The body is taken from the request itself: declared as a parameter it would be read, all of
@@ -137,28 +142,26 @@ def import_routes(
         import_id: UUID | None = None,
     ) -> dict[str, Any]:
         """Import a file into a list: all of its good lines or none; or preview it."""
-        _refuse_large(int(request.headers.get("content-length") or 0), import_max_bytes)
-        try:
-            async with request.form(max_files=2, max_fields=4) as form:
-                file, own_mapper = form.get("file"), form.get("mapper")
-                if not isinstance(file, UploadFile):
-                    raise FileMissing("Send the list as `file` of a multipart form.")
-                _refuse_large((file.size or 0) - _FORM_BYTES, import_max_bytes)
-                wanted = WantedImport(
-                    source=source,
-                    file_name=_plain(file.filename or "file"),
-                    mode=mode,
-                    mapper_name=mapper,
-                    mapper=await _mapper(own_mapper),
-                    dry_run=dry_run,
-                    confirm_removals=confirm_removals,
-                    import_id=import_id or uuid4(),
-                )
-                report = await imports.import_file(importing(), person, wanted, file.file, _now())
-        except HTTPException as error:
-            if error.status_code == FileTooLarge.status:
-                raise _too_large(import_max_bytes) from error
-            raise
+        length = request.headers.get("content-length", "")
+        if not length.isdecimal():
+            raise LengthMissing("Send the request with its Content-Length, not in chunks.")
+        _refuse_large(int(length) - _FORM_BYTES, import_max_bytes)
+        async with request.form(max_files=2, max_fields=4) as form:
+            file, own_mapper = form.get("file"), form.get("mapper")
+            if not isinstance(file, UploadFile):
+                raise FileMissing("Send the list as `file` of a multipart form.")
+            _refuse_large(file.size or 0, import_max_bytes)
+            wanted = WantedImport(
+                source=source,
+                file_name=_plain(file.filename or "file"),
+                mode=mode,
+                mapper_name=mapper,
+                mapper=await _mapper(own_mapper),
+                dry_run=dry_run,
+                confirm_removals=confirm_removals,
+                import_id=import_id or uuid4(),
+            )
+            report = await imports.import_file(importing(), person, wanted, file.file, _now())
         return report | {"rejected": report["rejected"][:_BAD_LINES_ANSWERED]}
 
     @router.get("/imports")
@@ -205,12 +208,8 @@ async def _mapper(sent: object) -> Mapper | None:
 
 
 def _refuse_large(size: int, most: int) -> None:
-    if size > most + _FORM_BYTES:
-        raise _too_large(most)
-
-
-def _too_large(most: int) -> FileTooLarge:
-    return FileTooLarge(f"The file has more than {most} bytes.")
+    if size > most:
+        raise FileTooLarge(f"The file has more than {most} bytes.")
 
 
 def _plain(name: str) -> str:
