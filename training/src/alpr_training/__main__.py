@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 SHARED = Path("../shared/data")
-SCORE_THRESHOLD = 0.1
+SCORE_THRESHOLD = 0.05
 """Low, because the reader refuses what is no plate; both were chosen together on val pictures."""
 VIEW_SIZE = 320
 DETECTOR_STEPS = 9000
