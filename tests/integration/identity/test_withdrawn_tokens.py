@@ -38,9 +38,7 @@ async def test_a_signed_out_token_is_refused_by_another_service(services: Servic
     async with httpx.AsyncClient(timeout=30) as client:
         sessions = f"{services.url('identity')}/v1/sessions"
         entries = f"{services.url('matcher')}/v1/hotlist/entries"
-        said = (
-            await client.post(sessions, json={"username": "ann", "password": PASSWORD})
-        ).json()
+        said = (await client.post(sessions, json={"username": "ann", "password": PASSWORD})).json()
         headers = {"Authorization": f"Bearer {said['access_token']}"}
         assert (await client.get(entries, headers=headers)).status_code == 200
         assert (await client.delete(sessions, headers=headers)).status_code == 204

@@ -189,9 +189,7 @@ def _searches(routes: APIRouter, gate: Gate) -> None:
     ) -> SearchPage:
         response.headers.update(NOT_KEPT)
         policy = door.policy.of(principal.agency_id)
-        limit = domain.checked_limit(
-            _DEFAULT_LIMIT if asked.limit is None else asked.limit, policy
-        )
+        limit = domain.checked_limit(_DEFAULT_LIMIT if asked.limit is None else asked.limit, policy)
         now = datetime.now(UTC)
         if asked.cursor is not None:
             position = domain.Position.of(asked.cursor)
