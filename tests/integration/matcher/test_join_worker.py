@@ -7,10 +7,11 @@ from uuid import UUID
 
 import pytest
 
-from alpr_common.messages.hotlist import HotListRecord
+from alpr_common.messages.hotlist import HotListPattern, HotListRecord
 from alpr_common.plates import match_key
-from alpr_common.topics import HOTLIST, READS
-from alpr_local.processes import Services
+from alpr_common.topics import HOTLIST, HOTLIST_PATTERNS, READS
+from alpr_local.kafka import delete_topics
+from alpr_local.processes import ServiceProcess, Services
 from tests.integration.matcher.line import (
     AGENCY,
     OTHER_AGENCY,
@@ -183,6 +184,84 @@ async def test_a_malformed_hot_list_record_leaves_the_one_before_it_in_force(
         await in_force()
         await publish_reads(publisher, [read_of(60_000, plate)])
         await until(topic.look, lambda t: plate in {h.read.plate for h in t.hits})
+
+
+async def test_a_pattern_counts_within_two_seconds_and_until_it_is_taken_back(
+    services: Services,
+) -> None:
+    stack = services.stack
+    services.start("matcher-worker")
+    entry = entry_of("8W?7*")
+    key = str(entry.entry_id)
+    async with publishing(stack) as publisher, hits_topic(stack) as topic:
+        await publisher.publish(HOTLIST_PATTERNS, key, HotListPattern(entry=entry).to_bytes())
+        await publish_list(publisher, [entry_of("8W77777")])
+        await in_force()
+        await publish_reads(publisher, [read_of(80_000, "8W77777"), read_of(80_001, "8W8888")])
+        both = {(read_of(80_000, "8W77777").read_id, k) for k in ("exact", "pattern")}
+
+        def kinds(seen: Topic) -> set[tuple[UUID, str]]:
+            return {(h.read.read_id, h.kind.value) for h in seen.hits if h.read.plate[:2] == "8W"}
+
+        await until(topic.look, lambda t: kinds(t) >= both)
+        await publisher.publish(HOTLIST_PATTERNS, key, None)
+        await in_force()
+        last = read_of(80_002, "8W77777")
+        await publish_reads(publisher, [last])
+        await until(topic.look, lambda t: kinds(t) >= both | {(last.read_id, "exact")})
+        assert kinds(topic) == both | {(last.read_id, "exact")}
+
+
+async def metric(worker: ServiceProcess, name: str) -> float:
+    async with client(worker.url, {}) as http:
+        lines = (await http.get("/metrics")).text.splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+
+async def test_expired_entries_leave_the_table_without_a_restart_or_a_tombstone(
+    services: Services,
+) -> None:
+    kept = {"ALPR_MATCHER_WORKER_EXPIRED_KEPT_SECONDS": "1"}
+    worker = services.start("matcher-worker", instance="brief", environment=kept)
+    before = await metric(worker, "alpr_matcher_hotlist_keys")
+    ends = datetime.now(UTC) + timedelta(seconds=4)
+    brief = entry_of("BR7EF47").model_copy(update={"expires_at": ends})
+    async with publishing(services.stack) as publisher:
+        await publish_list(publisher, [brief])
+
+        async def keys() -> float:
+            return await metric(worker, "alpr_matcher_hotlist_keys")
+
+        await until(keys, lambda now: now == before + 1)
+        await until(keys, lambda now: now == before)
+    worker.terminate(30)
+
+
+async def test_a_restarted_worker_goes_on_from_its_copy_and_a_topic_made_anew_is_noticed(
+    services: Services,
+) -> None:
+    """In any order and however often: the table is what the topic says."""
+    worker = services.start("matcher-worker")
+
+    async def current() -> float:
+        return await metric(worker, "alpr_matcher_hotlist_current_timestamp_seconds")
+
+    await until(current, lambda at: at > 0)
+    keys = await metric(worker, "alpr_matcher_hotlist_keys")
+    worker.kill()
+    async with publishing(services.stack) as publisher:
+        await publish_list(publisher, [entry_of("WARM747")])
+    worker.start()
+    assert await metric(worker, "alpr_matcher_hotlist_keys") == keys + 1
+    assert f'"keys": {int(keys)}, "seconds"' in worker.log_path.read_text()
+    await until(current, lambda at: at > 0)
+    worker.terminate(30)
+    delete_topics(services.stack.kafka_bootstrap_servers, HOTLIST.name)
+    services.stack.create_topics()
+    async with publishing(services.stack) as publisher:
+        await publish_list(publisher, [entry_of(plate_of(n)) for n in range(50)])
+    worker.start()
+    assert await metric(worker, "alpr_matcher_hotlist_keys") == 50
 
 
 async def test_sigterm_ends_the_worker_in_order(services: Services) -> None:
