@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from alpr_common.messages.hotlist import HotListEntry
 from alpr_common.messages.read import Read
 from alpr_common.policy import Policy
 from alpr_common.topics import (
@@ -14,6 +15,7 @@ from alpr_common.topics import (
     FRAMES,
     HITS,
     HOTLIST,
+    HOTLIST_PATTERNS,
     READS,
     TOPICS,
     Topic,
@@ -32,7 +34,8 @@ def test_a_topic_has_a_versioned_name_and_a_dead_letter_topic(topic: Topic) -> N
 
 @every_topic
 def test_the_key_is_a_field_of_the_message(topic: Topic) -> None:
-    carrier = Read if topic is HITS else topic.message  # a hit goes by its read's key
+    # A hit goes by its read's key, a pattern by its entry's.
+    carrier = {HITS.name: Read, HOTLIST_PATTERNS.name: HotListEntry}.get(topic.name, topic.message)
     assert topic.key in carrier.model_fields
 
 
@@ -60,8 +63,8 @@ def test_frames_are_kept_for_an_hour_and_may_be_as_large_as_the_policy_allows() 
     assert int(FRAMES.config["max.message.bytes"]) > Policy().frame_max_bytes
 
 
-def test_only_the_hot_list_is_compacted() -> None:
-    assert [t for t in TOPICS if t.retention_seconds is None and t is not HOTLIST] == []
+def test_only_the_hot_list_and_its_patterns_are_compacted() -> None:
+    assert [t for t in TOPICS if t.retention_seconds is None] == [HOTLIST, HOTLIST_PATTERNS]
 
 
 def test_topics_are_made_with_their_clean_up_policy_and_their_dead_letters() -> None:
