@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from alpr_common.messages.base import Message
 from alpr_common.messages.hotlist import HotListEntry
 from alpr_common.messages.read import Read
 from alpr_common.policy import Policy
@@ -35,7 +36,8 @@ def test_a_topic_has_a_versioned_name_and_a_dead_letter_topic(topic: Topic) -> N
 @every_topic
 def test_the_key_is_a_field_of_the_message(topic: Topic) -> None:
     # A hit goes by its read's key, a pattern by its entry's.
-    carrier = {HITS.name: Read, HOTLIST_PATTERNS.name: HotListEntry}.get(topic.name, topic.message)
+    elsewhere: dict[str, type[Message]] = {HITS.name: Read, HOTLIST_PATTERNS.name: HotListEntry}
+    carrier = elsewhere.get(topic.name, topic.message)
     assert topic.key in carrier.model_fields
 
 
