@@ -97,5 +97,6 @@ def test_easyocr_loads_the_reader_and_answers_as_the_onnx_file_does(
 def test_self_labels_do_not_teach_the_letter_o_as_zero() -> None:
     assert settled_text("0ZC8400", brazilian=True) == "OZC8400"
     assert settled_text("AB12345", brazilian=True) == ""
-    assert settled_text("GET0UT", brazilian=False) == ""
+    assert settled_text("GET0UT", brazilian=False) == "GETOUT"
+    assert settled_text("BA3020Z", brazilian=False) == ""
     assert settled_text("WN0605", brazilian=False) == "WN0605"

@@ -66,12 +66,14 @@ def settled_text(text: str, *, brazilian: bool) -> str:
     """The text where O and 0 cannot have been confused, else "".
 
     The reader first learns O as 0 from the US labels; it must not teach itself that elsewhere.
-    Brazil's serials say which is which; elsewhere a 0 before a letter is not believed.
+    Brazil's serials say which is which; elsewhere a 0 among letters is an O,
+    and one between a digit and a letter is not believed.
     """
     if brazilian:
         if not re.fullmatch(r"[A-Z0]{3}[0-9O]{4}", text):
             return ""
         return text[:3].replace("0", "O") + text[3:].replace("O", "0")
+    text = re.sub(r"(?<![0-9])0(?=[A-Z])", "O", text)
     return "" if re.search(r"0[A-Z]", text) else text
 
 
