@@ -16,7 +16,7 @@ test: install    ## all tests, on real servers and a real browser
 
 check: install   ## format, types, import contracts, unit tests: under a minute
 	@.venv/bin/ruff check && .venv/bin/ruff format --check -q && .venv/bin/mypy && .venv/bin/lint-imports --no-logo
-	@$(PY) -m pytest -q tests/unit tests/contracts -m "not integration and not e2e and not browser and not gpu and not slow"
+	@$(PY) -m pytest -q -n 2 tests/unit tests/contracts -m "not integration and not e2e and not browser and not gpu and not slow"
 
 bench: install   ## the speed figures, as JSON
 	@$(PY) -m bench

@@ -96,7 +96,7 @@ def test_a_password_that_is_easy_to_guess_is_refused(weak: str) -> None:
     assert refused.value.clause == "policy file"
 
 
-@pytest.mark.parametrize("strong", [_RIGHT, domain.generated_password()])
+@pytest.mark.parametrize("strong", [_RIGHT, domain.generated_password()], ids=["own", "generated"])
 def test_a_long_uncommon_password_is_taken(strong: str) -> None:
     domain.refuse_weak_password(strong, Policy(), banned_passwords(), "amiller", "Ann", "IL0222900")
 
