@@ -34,9 +34,9 @@ class Step:
 
 STEPS = (
     Step(
-        "the words of the last search are looked up",
+        "what the person searched before is looked up",
         "LOCK TABLE access_log.access_record IN ACCESS EXCLUSIVE MODE",
-        "SELECT suspicion FROM access_record", "access_log.access_record",
+        "AS plate FROM access_record", "access_log.access_record",
     ),
     Step(
         "the rows are read", "LOCK TABLE access_log.read IN ACCESS EXCLUSIVE MODE",
