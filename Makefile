@@ -12,7 +12,7 @@ demo: install    ## the whole line on this machine; INPUT=folder|video|rtsp HOTL
 	@$(PY) -m alpr_local demo $(if $(INPUT),--input "$(INPUT)") $(if $(HOTLIST),--hotlist "$(HOTLIST)")
 
 test: install    ## all tests, on real servers and a real browser
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 3 --dist loadfile
 
 check: install   ## format, types, import contracts, unit tests: under a minute
 	@.venv/bin/ruff check && .venv/bin/ruff format --check -q && .venv/bin/mypy && .venv/bin/lint-imports --no-logo

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,6 +73,19 @@ def shared_data() -> Path:
             pytest.fail(f"{reason}, and ALPR_REQUIRE_SHARED=1 forbids skipping")
         pytest.skip(reason)
     return folder
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where tests run in several processes, each has servers of its own and says which."""
+    if hasattr(session.config, "workeroutput") and _SERVERS in session.config.stash:
+        session.config.workeroutput["servers"] = session.config.stash[_SERVERS]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    if said := getattr(node, "workeroutput", {}).get("servers"):
+        before = node.config.stash.get(_SERVERS, "")
+        node.config.stash[_SERVERS] = f"{before}\n{said}".strip()
 
 
 def pytest_terminal_summary(

@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,7 @@ class PolicyReport:
     """Counts tests per clause while pytest collects and runs."""
 
     def __init__(self, config: pytest.Config, clauses: dict[str, Clause]) -> None:
+        self._config = config
         self._clauses = clauses
         self._asked = config.getoption("markexpr").strip() == "policy"
         self._full = _is_full_run(config)
@@ -80,8 +82,18 @@ class PolicyReport:
             if c.status == "enforced" and not self._tests[c.clause_id]
         ]
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Where tests run in several processes, those collect and this one counts."""
+        for clause_id, tests in getattr(node, "workeroutput", {}).get(_NAME, {}).items():
+            self._tests[clause_id].update(tests)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if hasattr(self._config, "workeroutput"):
+            found = {clause_id: sorted(tests) for clause_id, tests in self._tests.items()}
+            self._config.workeroutput[_NAME] = found
+            return
         if (self.unknown or self.unproven) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
