@@ -127,7 +127,7 @@ async def test_not_even_the_owner_reads_past_the_policy(door: DoorUnderTest) -> 
         "DROP TABLE access_record",
         "SET ROLE alpr_access_log_owner",
         "SELECT * FROM {partition}",
-        "INSERT INTO {partition} SELECT * FROM read",
+        "INSERT INTO {partition} (read_id) SELECT read_id FROM read",
     ],
 )
 @pytest.mark.policy("131.7-3a")
@@ -164,7 +164,8 @@ async def test_a_row_of_another_agency_is_not_taken(door: DoorUnderTest) -> None
 async def test_the_policy_does_not_keep_the_planner_from_the_plates_index(
     door: DoorUnderTest, condition: str, arguments: list[Any]
 ) -> None:
-    await door.store(make_read("PLANNED"))
+    # Enough of them that looking at all of an agency's would cost more than looking for one plate.
+    await door.store(*(make_read(f"PLAN{n:04d}") for n in range(3000)))
     async with door.database.transaction(OURS) as connection:
         await connection.execute("SET LOCAL enable_seqscan = off")
         await connection.execute("SET LOCAL enable_bitmapscan = off")
@@ -173,8 +174,8 @@ async def test_the_policy_does_not_keep_the_planner_from_the_plates_index(
         )
     conditions = [line[0] for line in lines if "Index Cond" in line[0]]
     column = condition.split()[0]
-    assert conditions
-    assert all("agency_id" in c and column in c for c in conditions)
+    # Of days without reads any index is as good.
+    assert any("agency_id" in c and column in c for c in conditions), conditions
 
 
 async def test_other_services_audit_records_are_appended_once(door: DoorUnderTest) -> None:

@@ -202,8 +202,8 @@ def test_no_request_of_one_agency_shows_anything_of_another_or_breaks_a_service(
     assert tried > 5
     assert faults == []
     # Some of it must have got through to what is stored.
-    assert agencies.answered[service, 2] > 5
-    assert agencies.answered[service, 4] > 5
+    assert agencies.answered[service, 2] > 2
+    assert agencies.answered[service, 4] > 2
 
 
 def _fuzz(agencies: Agencies, service: str, operation: Any) -> None:
