@@ -150,8 +150,8 @@ def test_onnx_and_originals_give_the_same_probabilities(frames: list[tuple[str, 
     for theirs, ours in zip(original.infer(tensor), exported.infer(tensor), strict=True):
         assert theirs is not None
         assert ours is not None
-        # Processors differ in the order and width of their sums: logits of some 15 move by
-        # hundredths. What is told are probabilities; a wrong export moves them by far more.
+        # Both files round weights to half precision, ONNX after normalisation is folded in: logits
+        # of some 15 move by hundredths. A wrong export moves the probabilities by far more.
         assert np.abs(probabilities(theirs) - probabilities(ours)).max() < 0.03
         assert np.corrcoef(theirs.ravel(), ours.ravel())[0, 1] > 0.9999
     for a, b in zip(original.read(crops), exported.read(crops), strict=True):
