@@ -24,15 +24,17 @@ import asyncpg
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from alpr_access_log import log_api, log_store, store
-from alpr_access_log.log_key import LogKey
-from alpr_access_log.log_leaves import access_leaf
-from alpr_access_log.log_reading import Log
-from alpr_access_log.log_sequencer import Sequencer
-from alpr_access_log.log_store import StoredCheckpoint
-from alpr_access_log.log_tree import Edge, Node, edge_spans
-from alpr_access_log.log_trust import Trust
-from alpr_access_log.log_witness import FolderWitness
+from alpr_access_log import store
+from alpr_access_log.log import api as log_api
+from alpr_access_log.log import store as log_store
+from alpr_access_log.log.key import LogKey
+from alpr_access_log.log.leaves import access_leaf
+from alpr_access_log.log.reading import Log
+from alpr_access_log.log.sequencer import Sequencer
+from alpr_access_log.log.store import StoredCheckpoint
+from alpr_access_log.log.tree import Edge, Node, edge_spans
+from alpr_access_log.log.trust import Trust
+from alpr_access_log.log.witness import FolderWitness
 from alpr_common.auth import Gate, Principal, TokenIssuer, TokenVerifier
 from alpr_common.messages.audit import AuditRecord
 from alpr_common.policy import Policy, Role

@@ -21,8 +21,8 @@ import pytest
 from typer.testing import CliRunner
 
 from alpr_access_log import handlers
-from alpr_access_log.log_key import LogKey
-from alpr_access_log.log_witness import FolderWitness
+from alpr_access_log.log.key import LogKey
+from alpr_access_log.log.witness import FolderWitness
 from alpr_access_log.settings import Settings
 from alpr_client.log_command import app as log_command
 from alpr_common.auth import Principal, TokenIssuer

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from alpr_access_log import log_reading
+from alpr_access_log.log import reading as log_reading
 from alpr_common.postgres import migrate
 from alpr_local.stack import Stack
 from alpr_translog.checkpoint import Checkpoint

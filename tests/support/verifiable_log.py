@@ -13,14 +13,16 @@ from uuid import UUID, uuid4
 import asyncpg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from alpr_access_log import log_reading, log_store, store
+from alpr_access_log import store
 from alpr_access_log.domain import AccessRecord, Who
-from alpr_access_log.log_key import LogKey
-from alpr_access_log.log_leaves import statement_leaf
-from alpr_access_log.log_reading import Log
-from alpr_access_log.log_sequencer import Sequencer
-from alpr_access_log.log_trust import Trust
-from alpr_access_log.log_witness import FolderWitness, Witness
+from alpr_access_log.log import reading as log_reading
+from alpr_access_log.log import store as log_store
+from alpr_access_log.log.key import LogKey
+from alpr_access_log.log.leaves import statement_leaf
+from alpr_access_log.log.reading import Log
+from alpr_access_log.log.sequencer import Sequencer
+from alpr_access_log.log.trust import Trust
+from alpr_access_log.log.witness import FolderWitness, Witness
 from alpr_common.errors import NotFound
 from alpr_common.postgres import Database
 from alpr_local.stack import Stack

@@ -8,9 +8,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from alpr_access_log import holds, holds_api, holds_store
-from alpr_access_log.evidence_alerts import Alerts
-from alpr_access_log.holds import Holds
+from alpr_access_log.evidence.alerts import Alerts
+from alpr_access_log.holds import api as holds_api
+from alpr_access_log.holds import handlers as holds
+from alpr_access_log.holds import store as holds_store
+from alpr_access_log.holds.handlers import Holds
 from alpr_common.messages.alert import AlertChanged, AlertState
 from alpr_common.messages.read import Read
 from alpr_common.objects import picture_key

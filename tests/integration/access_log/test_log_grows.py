@@ -8,8 +8,10 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from alpr_access_log import handlers, log_reading, log_store, store
-from alpr_access_log.log_trust import LogRewritten
+from alpr_access_log import handlers, store
+from alpr_access_log.log import reading as log_reading
+from alpr_access_log.log import store as log_store
+from alpr_access_log.log.trust import LogRewritten
 from alpr_common.errors import Outage
 from alpr_common.messages.audit import AuditRecord
 from alpr_local.stack import Stack

@@ -14,9 +14,10 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from alpr_access_log import log_api, log_store
-from alpr_access_log.log_forgetting import Erasure, forget
-from alpr_access_log.log_leaves import text_digest
+from alpr_access_log.log import api as log_api
+from alpr_access_log.log import store as log_store
+from alpr_access_log.log.forgetting import Erasure, forget
+from alpr_access_log.log.leaves import text_digest
 from alpr_common.auth import Gate, Principal, TokenIssuer, TokenVerifier, ungated_routes
 from alpr_common.policy import Policy, Role
 from alpr_common.postgres import Database

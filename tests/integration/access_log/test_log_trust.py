@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from alpr_access_log import log_reading
-from alpr_access_log.log_sequencer import WitnessLoop
-from alpr_access_log.log_trust import ALARM, LogRewritten, Trust
-from alpr_access_log.log_witness import WitnessAway
+from alpr_access_log.log import reading as log_reading
+from alpr_access_log.log.sequencer import WitnessLoop
+from alpr_access_log.log.trust import ALARM, LogRewritten, Trust
+from alpr_access_log.log.witness import WitnessAway
 from alpr_common.errors import NotFound
 from alpr_local.stack import Stack
 from alpr_local.wiring import PROCESSES, choose_ports, process_environment

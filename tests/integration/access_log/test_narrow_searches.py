@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from alpr_access_log import approvals_api, approvals_store
+from alpr_access_log.approvals import api as approvals_api
+from alpr_access_log.approvals import store as approvals_store
 from alpr_common.auth import Gate, TokenVerifier
 from alpr_common.policy import Policy, Role
 from tests.integration.access_log.conftest import (

@@ -12,10 +12,13 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from alpr_access_log import handlers, holds, retention, retention_store
-from alpr_access_log.evidence_alerts import Alerts
-from alpr_access_log.holds import Holds
-from alpr_access_log.holds_domain import Wanted
+from alpr_access_log import handlers
+from alpr_access_log.evidence.alerts import Alerts
+from alpr_access_log.holds import handlers as holds
+from alpr_access_log.holds.domain import Wanted
+from alpr_access_log.holds.handlers import Holds
+from alpr_access_log.retention import handlers as retention
+from alpr_access_log.retention import store as retention_store
 from alpr_common.auth import Principal
 from alpr_common.errors import Outage
 from alpr_common.messages.read import Read

@@ -20,11 +20,13 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from alpr_access_log import handlers, holds, retention, store
+from alpr_access_log import handlers, store
 from alpr_access_log.domain import Query
-from alpr_access_log.evidence_alerts import Alerts
-from alpr_access_log.holds import Holds
-from alpr_access_log.holds_domain import PlateRange, Wanted, ids_root
+from alpr_access_log.evidence.alerts import Alerts
+from alpr_access_log.holds import handlers as holds
+from alpr_access_log.holds.domain import PlateRange, Wanted, ids_root
+from alpr_access_log.holds.handlers import Holds
+from alpr_access_log.retention import handlers as retention
 from alpr_common.auth import Principal
 from alpr_common.messages.alert import AlertChanged, AlertState
 from alpr_common.messages.hit import Hit, HitKind, JurisdictionAgreement

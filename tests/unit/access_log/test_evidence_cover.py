@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from PIL import Image
 
-from alpr_access_log.evidence_cover import Cover, Item, ListedFile, render
+from alpr_access_log.evidence.cover import Cover, Item, ListedFile, render
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 

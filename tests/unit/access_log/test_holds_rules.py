@@ -7,9 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from alpr_access_log import holds_domain
-from alpr_access_log.holds import is_picture_of
-from alpr_access_log.holds_domain import (
+from alpr_access_log.holds import domain as holds_domain
+from alpr_access_log.holds.domain import (
     Hold,
     HoldReasonMissing,
     HoldReleased,
@@ -17,6 +16,7 @@ from alpr_access_log.holds_domain import (
     SecondPersonNeeded,
     Wanted,
 )
+from alpr_access_log.holds.handlers import is_picture_of
 from alpr_common.policy import Policy
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpr_access_log.domain import AccessRecord, Refusal, Who
-from alpr_access_log.log_leaves import (
+from alpr_access_log.log.leaves import (
     FORGETTABLE,
     access_leaf,
     canonical,

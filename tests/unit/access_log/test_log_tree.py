@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alpr_access_log.log_tree import Edge, Span, edge_spans, hash_of, span_of, spans_of
+from alpr_access_log.log.tree import Edge, Span, edge_spans, hash_of, span_of, spans_of
 from alpr_translog.merkle import (
     EMPTY_ROOT,
     HashOf,

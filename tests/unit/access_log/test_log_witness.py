@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from alpr_access_log.log_witness import (
+from alpr_access_log.log.witness import (
     FolderWitness,
     HttpWitness,
     Witness,

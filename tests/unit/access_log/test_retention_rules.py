@@ -8,9 +8,10 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from alpr_access_log import domain, retention
-from alpr_access_log.holds_domain import ids_root
+from alpr_access_log import domain
+from alpr_access_log.holds.domain import ids_root
 from alpr_access_log.refusals import TopicsOutliveRetention
+from alpr_access_log.retention import handlers as retention
 from alpr_common.policy import AgencyPolicies, Policy
 from alpr_translog.merkle import EMPTY_ROOT, leaf_hash, root_of
 from alpr_translog.tiles import build_tiles, hash_reader

@@ -3,8 +3,9 @@
 
 import sys
 
-from alpr_access_log import log_forgetting, retention_command
 from alpr_access_log.app import build
+from alpr_access_log.log import forgetting as log_forgetting
+from alpr_access_log.retention import command as retention_command
 from alpr_access_log.settings import Settings
 from alpr_common.telemetry import start_telemetry
 from alpr_common.web import serve

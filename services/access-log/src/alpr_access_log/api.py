@@ -15,7 +15,8 @@ from prometheus_client import Counter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.exceptions import HTTPException
 
-from alpr_access_log import approvals, attempts, domain, handlers, store
+from alpr_access_log import attempts, domain, handlers, store
+from alpr_access_log.approvals import handlers as approvals
 from alpr_access_log.handlers import Door, PictureKind
 from alpr_access_log.refusals import ApprovalNotUsable
 from alpr_common.auth import Gate, NotSignedIn, Principal

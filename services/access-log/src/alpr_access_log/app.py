@@ -6,27 +6,23 @@ from datetime import UTC, datetime
 
 from fastapi import FastAPI
 
-from alpr_access_log import (
-    api,
-    approvals_api,
-    consumers,
-    domain,
-    evidence_api,
-    holds_api,
-    holds_consumers,
-    log_api,
-    retro,
-)
-from alpr_access_log.evidence_alerts import Alerts
-from alpr_access_log.evidence_gathering import Evidence
+from alpr_access_log import api, consumers, domain
+from alpr_access_log.approvals import api as approvals_api
+from alpr_access_log.evidence import api as evidence_api
+from alpr_access_log.evidence.alerts import Alerts
+from alpr_access_log.evidence.gathering import Evidence
 from alpr_access_log.handlers import Door
-from alpr_access_log.holds import Holds
-from alpr_access_log.log_key import LogKey
-from alpr_access_log.log_reading import Log
-from alpr_access_log.log_sequencer import Sequencer, WitnessLoop
-from alpr_access_log.log_trust import Trust
-from alpr_access_log.log_witness import witness_at
-from alpr_access_log.retention import RetentionLoop
+from alpr_access_log.holds import api as holds_api
+from alpr_access_log.holds import consumers as holds_consumers
+from alpr_access_log.holds.handlers import Holds
+from alpr_access_log.log import api as log_api
+from alpr_access_log.log.key import LogKey
+from alpr_access_log.log.reading import Log
+from alpr_access_log.log.sequencer import Sequencer, WitnessLoop
+from alpr_access_log.log.trust import Trust
+from alpr_access_log.log.witness import witness_at
+from alpr_access_log.retention.handlers import RetentionLoop
+from alpr_access_log.retro import api as retro
 from alpr_access_log.settings import Settings
 from alpr_common.auth import Gate, Revocations, TokenVerifier
 from alpr_common.kafka import Publisher

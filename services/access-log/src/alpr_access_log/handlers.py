@@ -10,7 +10,8 @@ from uuid import UUID, uuid4
 import structlog
 from prometheus_client import Counter, Histogram
 
-from alpr_access_log import approvals_store, domain, store
+from alpr_access_log import domain, store
+from alpr_access_log.approvals import store as approvals_store
 from alpr_access_log.domain import AccessRecord, Position, Query, Reason, Refusal, Who
 from alpr_access_log.refusals import AccessNotYours, CursorInvalid, SweepNeedsApproval
 from alpr_common.auth import Principal

@@ -15,8 +15,9 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from alpr_access_log import log_leaves, log_store
 from alpr_access_log.domain import AccessRecord, Position, Query
+from alpr_access_log.log import leaves as log_leaves
+from alpr_access_log.log import store as log_store
 from alpr_access_log.refusals import RecordNotWritten
 from alpr_access_log.search_sql import HELD_SHOWN, find_statement
 from alpr_common.messages.audit import AuditRecord

@@ -10,10 +10,10 @@ from http import HTTPStatus
 import structlog
 from prometheus_client import Gauge
 
-from alpr_access_log import log_store
-from alpr_access_log.log_key import LogKey
-from alpr_access_log.log_tree import Edge, Hashes, Span, edge_spans, hash_of, spans_of
-from alpr_access_log.log_witness import Witness, WitnessDisagrees
+from alpr_access_log.log import store as log_store
+from alpr_access_log.log.key import LogKey
+from alpr_access_log.log.tree import Edge, Hashes, Span, edge_spans, hash_of, spans_of
+from alpr_access_log.log.witness import Witness, WitnessDisagrees
 from alpr_common.errors import AlprError
 from alpr_common.postgres import Connection
 from alpr_translog.checkpoint import Checkpoint

@@ -15,20 +15,21 @@ from uuid import UUID, uuid4
 
 from prometheus_client import Counter
 
-from alpr_access_log import evidence_store, store
+from alpr_access_log import store
 from alpr_access_log.domain import AccessRecord
-from alpr_access_log.evidence_content import (
+from alpr_access_log.evidence import store as evidence_store
+from alpr_access_log.evidence.content import (
     Gathered,
     contents_of,
     cover_of,
     files_of,
     listed,
 )
-from alpr_access_log.evidence_cover import render
-from alpr_access_log.evidence_domain import Asked, EvidenceNotHeld, checked_receipt
-from alpr_access_log.evidence_gathering import Evidence, holds_on, log_part, pictures_of
-from alpr_access_log.evidence_models import models_of
-from alpr_access_log.evidence_store import HeldRead, Package, Receipt
+from alpr_access_log.evidence.cover import render
+from alpr_access_log.evidence.domain import Asked, EvidenceNotHeld, checked_receipt
+from alpr_access_log.evidence.gathering import Evidence, holds_on, log_part, pictures_of
+from alpr_access_log.evidence.models import models_of
+from alpr_access_log.evidence.store import HeldRead, Package, Receipt
 from alpr_access_log.handlers import who
 from alpr_common.auth import Principal
 from alpr_common.errors import NotFound

@@ -11,9 +11,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from alpr_access_log import holds, holds_domain
 from alpr_access_log.api import LOG_READERS, RecordedRoute
-from alpr_access_log.holds import Holds
+from alpr_access_log.holds import domain as holds_domain
+from alpr_access_log.holds import handlers as holds
+from alpr_access_log.holds.handlers import Holds
 from alpr_access_log.refusals import CursorInvalid
 from alpr_common.auth import Gate, Principal
 from alpr_common.messages.base import Instant

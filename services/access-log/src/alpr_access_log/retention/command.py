@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from alpr_access_log import retention
-from alpr_access_log.evidence_alerts import Alerts
-from alpr_access_log.holds import Holds
-from alpr_access_log.retention import Purged
+from alpr_access_log.evidence.alerts import Alerts
+from alpr_access_log.holds.handlers import Holds
+from alpr_access_log.retention import handlers as retention
+from alpr_access_log.retention.handlers import Purged
 from alpr_access_log.settings import Settings
 from alpr_common.errors import Outage
 from alpr_common.objects import Pictures

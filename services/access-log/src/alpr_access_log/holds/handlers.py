@@ -9,11 +9,13 @@ from uuid import UUID, uuid4
 import structlog
 from prometheus_client import Counter
 
-from alpr_access_log import holds_domain, holds_store, store
+from alpr_access_log import store
 from alpr_access_log.domain import AccessRecord, Who
-from alpr_access_log.evidence_alerts import Alerts
+from alpr_access_log.evidence.alerts import Alerts
 from alpr_access_log.handlers import who
-from alpr_access_log.holds_domain import (
+from alpr_access_log.holds import domain as holds_domain
+from alpr_access_log.holds import store as holds_store
+from alpr_access_log.holds.domain import (
     HOLDING_STATES,
     Hold,
     HoldNamesNothing,

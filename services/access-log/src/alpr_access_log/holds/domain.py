@@ -8,7 +8,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from alpr_access_log.domain import has_wildcard, plate_pattern
-from alpr_access_log.log_tree import Edge
+from alpr_access_log.log.tree import Edge
 from alpr_common.errors import AlprError, Conflict
 from alpr_common.messages.alert import AlertState
 from alpr_common.policy import Policy

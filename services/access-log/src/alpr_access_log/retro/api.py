@@ -14,11 +14,12 @@ from uuid import uuid4
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from alpr_access_log import retro_store, store
+from alpr_access_log import store
 from alpr_access_log.api import RecordedRoute, SearchPage
 from alpr_access_log.domain import AccessRecord, Position
 from alpr_access_log.handlers import RECORDS, Door, who
 from alpr_access_log.refusals import SearchRefused, WindowTooLong
+from alpr_access_log.retro import store as retro_store
 from alpr_common.auth import Gate, Principal
 from alpr_common.messages.base import Instant
 from alpr_common.policy import Role

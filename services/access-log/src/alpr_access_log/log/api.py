@@ -9,8 +9,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from alpr_access_log import log_reading
-from alpr_access_log.log_reading import Log, SizesImpossible
+from alpr_access_log.log import reading as log_reading
+from alpr_access_log.log.reading import Log, SizesImpossible
 from alpr_common.auth import Gate, Principal, public
 from alpr_common.errors import NotFound
 from alpr_common.policy import Role

@@ -11,11 +11,11 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from alpr_access_log import evidence
 from alpr_access_log.api import RecordedRoute
-from alpr_access_log.evidence_domain import checked_asked
-from alpr_access_log.evidence_gathering import Evidence
-from alpr_access_log.holds_api import DECIDERS
+from alpr_access_log.evidence import handlers as evidence
+from alpr_access_log.evidence.domain import checked_asked
+from alpr_access_log.evidence.gathering import Evidence
+from alpr_access_log.holds.api import DECIDERS
 from alpr_access_log.refusals import CursorInvalid
 from alpr_common.auth import Gate, Principal, public
 from alpr_common.messages.base import Instant

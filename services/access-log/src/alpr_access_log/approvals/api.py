@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from alpr_access_log import approvals, domain
+from alpr_access_log import domain
 from alpr_access_log.api import (
     BODY_MAX_BYTES,
     NOT_KEPT,
@@ -17,7 +17,8 @@ from alpr_access_log.api import (
     TheDoor,
     query_of,
 )
-from alpr_access_log.approvals_store import Approval, Decision
+from alpr_access_log.approvals import handlers as approvals
+from alpr_access_log.approvals.store import Approval, Decision
 from alpr_access_log.handlers import Door
 from alpr_common.auth import Gate, Principal
 from alpr_common.web import StorableText

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from alpr_access_log.evidence_cover import Cover, Item, ListedFile
-from alpr_access_log.evidence_domain import Asked
-from alpr_access_log.evidence_store import HeldRead, HoldOnIt, Led
+from alpr_access_log.evidence.cover import Cover, Item, ListedFile
+from alpr_access_log.evidence.domain import Asked
+from alpr_access_log.evidence.store import HeldRead, HoldOnIt, Led
 from alpr_evidence.package import Contents, Custody, LogProof
 from alpr_translog.checkpoint import Checkpoint
 

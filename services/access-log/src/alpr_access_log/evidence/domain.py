@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID, uuid4
 
-from alpr_access_log.evidence_store import Receipt
+from alpr_access_log.evidence.store import Receipt
 from alpr_access_log.refusals import CaseNumberMissing, PurposeMissing, PurposeUnknown
 from alpr_common.auth import Principal
 from alpr_common.errors import AlprError

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from alpr_access_log import log_store, store
+from alpr_access_log import store
 from alpr_access_log.domain import AccessRecord, Who
-from alpr_access_log.log_leaves import FORGETTABLE
+from alpr_access_log.log import store as log_store
+from alpr_access_log.log.leaves import FORGETTABLE
 from alpr_access_log.settings import Settings
 from alpr_common.errors import Outage
 from alpr_common.postgres import Database, migrate

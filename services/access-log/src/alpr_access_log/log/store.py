@@ -10,8 +10,8 @@ from uuid import UUID
 
 import asyncpg
 
-from alpr_access_log.log_leaves import FORGETTABLE, Leaf, canonical
-from alpr_access_log.log_tree import Hashes, Node, Span
+from alpr_access_log.log.leaves import FORGETTABLE, Leaf, canonical
+from alpr_access_log.log.tree import Hashes, Node, Span
 from alpr_common.errors import Outage
 from alpr_common.postgres import Connection, Database
 from alpr_translog.tiles import HASH_BYTES

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from alpr_access_log.log_tree import Edge
+from alpr_access_log.log.tree import Edge
 from alpr_common.errors import Outage
 from alpr_common.postgres import Connection, Database
 from alpr_translog.merkle import leaf_hash

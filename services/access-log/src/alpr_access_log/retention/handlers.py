@@ -15,11 +15,14 @@ from uuid import UUID, uuid4
 import structlog
 from prometheus_client import Counter, Gauge
 
-from alpr_access_log import holds, holds_store, retention_store, store
+from alpr_access_log import store
 from alpr_access_log.domain import AccessRecord, Who
-from alpr_access_log.holds import Holds
-from alpr_access_log.holds_domain import ids_root
-from alpr_access_log.retention_store import Tally
+from alpr_access_log.holds import handlers as holds
+from alpr_access_log.holds import store as holds_store
+from alpr_access_log.holds.domain import ids_root
+from alpr_access_log.holds.handlers import Holds
+from alpr_access_log.retention import store as retention_store
+from alpr_access_log.retention.store import Tally
 from alpr_common.errors import Outage
 from alpr_common.objects import day_prefix, held_key
 from alpr_common.postgres import Connection

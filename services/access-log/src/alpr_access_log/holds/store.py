@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from alpr_access_log.holds_domain import Hold, PlateRange
+from alpr_access_log.holds.domain import Hold, PlateRange
 from alpr_common.messages.read import Read
 from alpr_common.plates import match_key
 from alpr_common.postgres import Connection

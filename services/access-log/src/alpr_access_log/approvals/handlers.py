@@ -8,8 +8,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from alpr_access_log import approvals_store, domain, handlers, store
-from alpr_access_log.approvals_store import Approval, Decision
+from alpr_access_log import domain, handlers, store
+from alpr_access_log.approvals import store as approvals_store
+from alpr_access_log.approvals.store import Approval, Decision
 from alpr_access_log.domain import AccessRecord, Query, Reason
 from alpr_access_log.handlers import Door, Page, who
 from alpr_access_log.refusals import ApprovalNotFound, ApprovalNotUsable, OwnRequest

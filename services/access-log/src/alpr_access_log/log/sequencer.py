@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from alpr_access_log import log_store
-from alpr_access_log.log_store import StoredCheckpoint
-from alpr_access_log.log_tree import Edge, Node
-from alpr_access_log.log_trust import LogRewritten, Trust
+from alpr_access_log.log import store as log_store
+from alpr_access_log.log.store import StoredCheckpoint
+from alpr_access_log.log.tree import Edge, Node
+from alpr_access_log.log.trust import LogRewritten, Trust
 from alpr_common.errors import Outage
 from alpr_common.postgres import Database
 from alpr_translog.checkpoint import Checkpoint

@@ -9,13 +9,14 @@ from uuid import UUID
 
 import structlog
 
-from alpr_access_log import evidence_store, log_reading
-from alpr_access_log.evidence_content import LogPart
-from alpr_access_log.evidence_domain import Asked
-from alpr_access_log.evidence_store import HeldRead, Led
-from alpr_access_log.holds import Holds, is_picture_of
-from alpr_access_log.log_key import LogKey
-from alpr_access_log.log_reading import Log, NotCoveredYet
+from alpr_access_log.evidence import store as evidence_store
+from alpr_access_log.evidence.content import LogPart
+from alpr_access_log.evidence.domain import Asked
+from alpr_access_log.evidence.store import HeldRead, Led
+from alpr_access_log.holds.handlers import Holds, is_picture_of
+from alpr_access_log.log import reading as log_reading
+from alpr_access_log.log.key import LogKey
+from alpr_access_log.log.reading import Log, NotCoveredYet
 from alpr_common.errors import NotFound
 from alpr_common.objects import ObjectNotFound
 from alpr_translog.checkpoint import Checkpoint

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from alpr_access_log import handlers, holds
-from alpr_access_log.holds import Holds
+from alpr_access_log import handlers
+from alpr_access_log.holds import handlers as holds
+from alpr_access_log.holds.handlers import Holds
 from alpr_common.errors import MalformedMessage
 from alpr_common.kafka import ConsumeLoop, Decoded, Publisher, Received
 from alpr_common.messages.alert import AlertChanged

@@ -7,11 +7,11 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from alpr_access_log import log_store
-from alpr_access_log.log_key import LogKey
-from alpr_access_log.log_store import StoredCheckpoint, StoredLeaf
-from alpr_access_log.log_tree import Span, hash_of, spans_of
-from alpr_access_log.log_trust import fetched
+from alpr_access_log.log import store as log_store
+from alpr_access_log.log.key import LogKey
+from alpr_access_log.log.store import StoredCheckpoint, StoredLeaf
+from alpr_access_log.log.tree import Span, hash_of, spans_of
+from alpr_access_log.log.trust import fetched
 from alpr_common.errors import AlprError, NotFound
 from alpr_common.postgres import Connection, Database
 from alpr_translog.merkle import HashOf, consistency_proof, inclusion_proof, leaf_hash

@@ -1,0 +1,1 @@
+"""Supervisors' approvals of searches that need one."""

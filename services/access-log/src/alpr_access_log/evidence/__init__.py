@@ -1,0 +1,1 @@
+"""Evidence packages: sealed, inventoried exports of what a hold keeps."""

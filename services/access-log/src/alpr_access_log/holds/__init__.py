@@ -1,0 +1,1 @@
+"""Legal holds: what is named is copied out of retention's way."""

@@ -1,0 +1,1 @@
+"""Retro-match: stored reads against new hot list entries, a logged system access."""
