@@ -11,7 +11,7 @@ import pytest
 from opentelemetry.context import Context
 
 from alpr_alerts import store
-from alpr_alerts.handlers import Arrived, take_hits
+from alpr_alerts.raising import Arrived, take_hits
 from alpr_alerts.windows import alert_id_of
 from alpr_common.errors import NotFound
 from alpr_common.policy import Policy

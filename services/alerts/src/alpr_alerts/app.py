@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from alpr_alerts.api import Dependencies, routes
 from alpr_alerts.consumers import hits_loop
-from alpr_alerts.handlers import escalate_due, measure_open
+from alpr_alerts.escalation import escalate_due, measure_open
 from alpr_alerts.settings import Settings
 from alpr_alerts.stream import Wakeups
 from alpr_common.auth import Gate, Revocations, TokenVerifier

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from alpr_alerts.handlers import Arrived, take_hits
+from alpr_alerts.raising import Arrived, take_hits
 from alpr_common.errors import MalformedMessage
 from alpr_common.kafka import ConsumeLoop, Decoded, Publisher, Received
 from alpr_common.messages.hit import Hit

@@ -1,170 +1,31 @@
-"""The edge to Kafka: a publisher that waits for acknowledgement, and the consume loop.
-
-The loop's promises: a malformed message goes to its dead-letter topic with the reason and the
-rest goes on; an outage is retried with back-off and never dead-lettered; too many dead letters
-stop the consumer instead of draining the topic; offsets are committed after the handler returned.
-"""
+"""The consume loop: what is malformed is put aside, what is away is waited for, and offsets are
+committed after the handler returned."""
 
 import asyncio
 import contextlib
-import random
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Generic, Protocol
 
 import structlog
-from aiokafka import (
-    AIOKafkaConsumer,
-    AIOKafkaProducer,
-    ConsumerRebalanceListener,
-    TopicPartition,
-)
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
-from opentelemetry.context import Context
 from prometheus_client import Counter, Gauge
 from pydantic import ValidationError
 
 from alpr_common.errors import DeadLetterCapReached, MalformedMessage, Outage
-from alpr_common.telemetry import KafkaHeaders, trace_context, trace_headers
-from alpr_common.topics import DEAD_LETTER_SUFFIX, Topic
+from alpr_common.kafka.dead_letters import DeadLetterCap, publish_dead_letter
+from alpr_common.kafka.publisher import Publisher
+from alpr_common.kafka.received import MAX_REQUEST_BYTES, Decoded, Received, T, received_from
+from alpr_common.kafka.waiting import backoff_seconds
+from alpr_common.topics import Topic
 
 log = structlog.get_logger()
 
 CONSUMED = Counter("alpr_messages_consumed_total", "Messages handled", ["topic", "group"])
-DEAD_LETTERS = Counter("alpr_dead_letters_total", "Malformed messages", ["topic", "group"])
 RETRIES = Counter("alpr_consume_retries_total", "Batches tried again", ["topic", "group"])
 LAG = Gauge("alpr_consumer_lag_messages", "Messages behind", ["topic", "partition", "group"])
-
-_MAX_REQUEST_BYTES = 5 * 1024 * 1024
-_BACKOFF_FIRST_SECONDS = 0.1
-_BACKOFF_MOST_SECONDS = 5.0
-
-
-class Publisher:
-    """A producer that returns only when all in-sync replicas have the message."""
-
-    def __init__(self, bootstrap_servers: str, *, linger_ms: int = 0) -> None:
-        self._servers = bootstrap_servers
-        self._linger_ms = linger_ms
-        self._producer: AIOKafkaProducer | None = None
-        self._starting = asyncio.Lock()
-
-    async def start(self) -> None:
-        """Connect, once however many ask; raises `Outage` when no broker answers."""
-        async with self._starting:
-            if not self._is_alive:
-                await self.stop()
-                await self._start()
-
-    @property
-    def _is_alive(self) -> bool:
-        """Whether there is a producer that still sends. A fatal answer of the broker (it lost the
-        producer's sequence, say) ends aiokafka's sender for good; only a new one helps then."""
-        return self._producer is not None and not self._producer._sender.sender_task.done()
-
-    async def _start(self) -> None:
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._servers,
-            acks="all",
-            enable_idempotence=True,
-            linger_ms=self._linger_ms,
-            max_request_size=_MAX_REQUEST_BYTES,
-            request_timeout_ms=10_000,
-        )
-        try:
-            await producer.start()
-        except KafkaError as error:
-            await producer.stop()
-            raise Outage(f"Kafka did not answer: {error}") from error
-        self._producer = producer
-
-    async def stop(self) -> None:
-        if self._producer is not None:
-            await self._producer.stop()
-            self._producer = None
-
-    async def publish(
-        self,
-        topic: Topic | str,
-        key: str | bytes,
-        value: bytes | None,
-        headers: KafkaHeaders | None = None,
-        context: Context | None = None,
-    ) -> None:
-        """Send one message and wait for its acknowledgement; raises `Outage`.
-
-        Trace context (the current one, or `context`) is added to the headers.
-        """
-        await (await self.enqueue(topic, key, value, headers, context))
-
-    async def enqueue(
-        self,
-        topic: Topic | str,
-        key: str | bytes,
-        value: bytes | None,
-        headers: KafkaHeaders | None = None,
-        context: Context | None = None,
-    ) -> Awaitable[None]:
-        """Hand one message over; await what it returns for the acknowledgement.
-
-        For batches: enqueue all, then await all. Order per key is kept.
-        """
-        raw_key = key.encode() if isinstance(key, str) else key
-        name = topic if isinstance(topic, str) else topic.name
-        return await self.enqueue_raw(
-            name, raw_key, value, [*(headers or []), *trace_headers(context)]
-        )
-
-    async def enqueue_raw(
-        self, topic: str, key: bytes, value: bytes | None, headers: KafkaHeaders
-    ) -> Awaitable[None]:
-        """As `enqueue`, with exactly these headers (for messages that carry their trace)."""
-        if not self._is_alive:
-            await self.start()
-        assert self._producer is not None
-        try:
-            future = await self._producer.send(topic, value, key=key, headers=headers)
-        except (TimeoutError, KafkaError) as error:
-            raise Outage(f"Kafka did not take a message for {topic}: {error!r}") from error
-        return _acknowledged(future, topic)
-
-
-async def _acknowledged(future: Awaitable[Any], name: str) -> None:
-    try:
-        await future
-    except (TimeoutError, KafkaError) as error:
-        raise Outage(f"Kafka did not acknowledge a message for {name}: {error!r}") from error
-
-
-@dataclass(frozen=True)
-class Received:
-    """One message as it came from Kafka. `context` is the trace that it belongs to."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Mapping[str, bytes]
-    timestamp_ms: int
-
-    @property
-    def context(self) -> Context:
-        return trace_context(self.headers)
-
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Decoded(Generic[T]):
-    """A message and what it says."""
-
-    message: T
-    received: Received
 
 
 class Checkpoints(Protocol):
@@ -182,54 +43,6 @@ class Checkpoints(Protocol):
 
     def offsets(self) -> Mapping[TopicPartition, tuple[int, str]]:
         """Next offset to read and metadata text (at most 4 kB) per partition, to commit now."""
-
-
-class DeadLetterCap:
-    """More than `most` dead letters within `window_seconds` stop the consumer."""
-
-    def __init__(self, most: int = 100, window_seconds: float = 60.0) -> None:
-        self._most, self._window = most, window_seconds
-        self._times: deque[float] = deque()
-
-    def count(self, now: float) -> None:
-        """Note one; raises `DeadLetterCapReached` above the cap."""
-        self._times.append(now)
-        while self._times and self._times[0] < now - self._window:
-            self._times.popleft()
-        if len(self._times) > self._most:
-            raise DeadLetterCapReached(
-                f"{len(self._times)} malformed messages within {self._window:g} s; the consumer "
-                "stopped so that the topic is not drained. Look at the dead-letter topic, mend "
-                "the cause, restart."
-            )
-
-
-async def publish_dead_letter(
-    publisher: Publisher, received: Received, group: str, error: Exception
-) -> None:
-    """Put a message that can never be handled beside its topic, with the reason; raises `Outage`.
-
-    Counted once it is there, so that a retry does not count it again.
-    """
-    headers = [
-        *((k, v) for k, v in received.headers.items() if k != "traceparent"),
-        ("alpr-dead-letter-reason", f"{type(error).__name__}: {error}"[:2000].encode()),
-        ("alpr-dead-letter-group", group.encode()),
-        (
-            "alpr-dead-letter-source",
-            f"{received.topic}/{received.partition}/{received.offset}".encode(),
-        ),
-    ]
-    name = received.topic + DEAD_LETTER_SUFFIX
-    await publisher.publish(name, received.key or b"", received.value, headers, received.context)
-    DEAD_LETTERS.labels(received.topic, group).inc()
-    log.warning(
-        "message.dead_lettered",
-        topic=received.topic,
-        partition=received.partition,
-        offset=received.offset,
-        reason=str(error)[:500],
-    )
 
 
 class ConsumeLoop(Generic[T]):
@@ -311,7 +124,7 @@ class ConsumeLoop(Generic[T]):
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
                 isolation_level="read_committed",
-                max_partition_fetch_bytes=8 * _MAX_REQUEST_BYTES,
+                max_partition_fetch_bytes=8 * MAX_REQUEST_BYTES,
                 session_timeout_ms=10_000,
                 rebalance_timeout_ms=30_000,
                 heartbeat_interval_ms=2_000,
@@ -445,24 +258,3 @@ class _Rebalances(ConsumerRebalanceListener):  # type: ignore[misc]
             else:
                 found = {tp: at.metadata or "" for tp, at in committed.items()}
                 return {tp: found.get(tp, "") for tp in assigned}
-
-
-def received_from(message: Any) -> Received:
-    """What an aiokafka `ConsumerRecord` holds."""
-    return Received(
-        topic=message.topic,
-        partition=message.partition,
-        offset=message.offset,
-        key=message.key,
-        value=message.value,
-        headers=dict(message.headers),
-        timestamp_ms=message.timestamp,
-    )
-
-
-def backoff_seconds() -> Iterator[float]:
-    """Seconds to wait: doubling, with jitter so that consumers do not come back in step."""
-    seconds = _BACKOFF_FIRST_SECONDS
-    while True:
-        yield seconds * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
-        seconds = min(seconds * 2, _BACKOFF_MOST_SECONDS)

@@ -1,13 +1,9 @@
-"""All SQL of this service. Everything runs in the caller's transaction, under its agency.
-
-Locks are always taken in this order, so that no two transactions wait for each other: window keys
-(sorted), alert rows, the stream's clock, the outbox's order.
-"""
+"""An alert with its hits and its history."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,51 +11,13 @@ from pydantic import JsonValue
 
 from alpr_alerts.domain import ENDS, Actor, Alert, Done, Move, Step
 from alpr_alerts.refusals import AlertNotFound
-from alpr_alerts.windows import Window, window_key
 from alpr_common.messages.alert import AlertState
 from alpr_common.messages.hit import Hit
 from alpr_common.postgres import Connection
 
-WAKE_CHANNEL = "alpr_alerts_stream"
-
-_ALERT = """
+SELECT_ALERT = """
 SELECT a.*, h.hit::text AS hit FROM alert a JOIN alert_hit h ON h.hit_id = a.opening_hit_id
 """
-
-_LOCK_WINDOW = "SELECT pg_advisory_xact_lock(hashtextextended('window:' || $1, 0))"
-_KNOWN_HITS = "SELECT hit_id FROM alert_hit WHERE hit_id = ANY($1::uuid[])"
-_WINDOWS = """
-SELECT alert_id, first_captured_at, last_captured_at FROM alert
-WHERE agency_id = $1 AND entry_id = $2 AND plate = $3 AND camera_id = $4
-  AND last_captured_at > $5 AND first_captured_at < $6
-  AND $7 = (SELECT coalesce((h.hit ->> 'retrospective')::boolean, false)
-            FROM alert_hit h WHERE h.hit_id = alert.opening_hit_id)
-"""
-
-
-async def lock_windows(connection: Connection, hits: Iterable[Hit]) -> None:
-    """Keep other transactions from deciding about the same entry, plate and camera till the end."""
-    for key in sorted({window_key(hit) for hit in hits}):
-        await connection.execute(_LOCK_WINDOW, key)
-
-
-async def known_hits(connection: Connection, hit_ids: Sequence[UUID]) -> set[UUID]:
-    """Those of the hits that belong to an alert already."""
-    return {row["hit_id"] for row in await connection.fetch(_KNOWN_HITS, hit_ids)}
-
-
-async def windows_near(connection: Connection, hit: Hit, window_seconds: float) -> list[Window]:
-    """Windows of the hit's entry, plate and camera that might take it.
-
-    A retrospective hit joins none that live ones opened, nor a live one theirs: it would fall
-    silent with them.
-    """
-    read, length = hit.read, timedelta(seconds=window_seconds)
-    rows = await connection.fetch(
-        _WINDOWS, hit.agency_id, hit.entry.entry_id, read.plate, read.camera_id,
-        read.captured_at - length, read.captured_at + length, hit.retrospective,
-    )  # fmt: skip
-    return [Window(r["alert_id"], r["first_captured_at"], r["last_captured_at"]) for r in rows]
 
 
 _INSERT_ALERT = """
@@ -159,35 +117,16 @@ async def _insert_step(connection: Connection, alert: Alert, details: dict[str, 
     )  # fmt: skip
 
 
-_ADVANCE = "UPDATE stream_clock SET position = position + $1 RETURNING position"
-_INSERT_EVENT = """
-INSERT INTO stream_event (position, agency_id, alert_id, created_at) VALUES ($1, $2, $3, $4)
-"""
-_WAKE = f"SELECT pg_notify('{WAKE_CHANNEL}', $1)"
-
-
-async def tell_streams(
-    connection: Connection, agency_id: str, alert_ids: Sequence[UUID], now: datetime
-) -> None:
-    """Number one stream event per change. From here to the commit other writers wait: call late."""
-    row = await connection.fetchrow(_ADVANCE, len(alert_ids))
-    assert row is not None
-    first = row["position"] - len(alert_ids) + 1
-    for position, alert_id in enumerate(alert_ids, first):
-        await connection.execute(_INSERT_EVENT, position, agency_id, alert_id, now)
-    await connection.execute(_WAKE, agency_id)
-
-
 async def alert_of(connection: Connection, alert_id: UUID, *, lock: bool = False) -> Alert:
     """The agency's alert, locked until the transaction ends if asked; raises `AlertNotFound`."""
-    query = f"{_ALERT} WHERE a.alert_id = $1" + (" FOR UPDATE OF a" if lock else "")
+    query = f"{SELECT_ALERT} WHERE a.alert_id = $1" + (" FOR UPDATE OF a" if lock else "")
     row = await connection.fetchrow(query, alert_id)
     if row is None:
         raise AlertNotFound(f"No alert {alert_id} in your agency. Look at the list of alerts.")
-    return _alert(row)
+    return alert_from(row)
 
 
-_LIST = f"""{_ALERT}
+_LIST = f"""{SELECT_ALERT}
 WHERE ($1::text[] IS NULL OR a.state = ANY($1))
   AND ($2::timestamptz IS NULL OR (a.created_at, a.alert_id) < ($2, $3::uuid))
 ORDER BY a.created_at DESC, a.alert_id DESC LIMIT $4
@@ -209,7 +148,8 @@ async def alerts_page(
     wanted = None if states is None else [state.value for state in states]
     created_at, alert_id = (after.created_at, after.alert_id) if after else (None, None)
     return [
-        _alert(row) for row in await connection.fetch(_LIST, wanted, created_at, alert_id, limit)
+        alert_from(row)
+        for row in await connection.fetch(_LIST, wanted, created_at, alert_id, limit)
     ]
 
 
@@ -271,69 +211,8 @@ async def steps_of(connection: Connection, alert_id: UUID) -> list[TakenStep]:
     ]
 
 
-_POSITION = "SELECT position FROM stream_clock"
-_EVENTS = """
-SELECT e.position, a.*, h.hit::text AS hit
-FROM stream_event e JOIN alert a USING (alert_id) JOIN alert_hit h ON h.hit_id = a.opening_hit_id
-WHERE e.agency_id = $1 AND e.position > $2 ORDER BY e.position LIMIT $3
-"""
-
-
-async def stream_position(connection: Connection) -> int:
-    """The number of the last stream event of all."""
-    position: int = await connection.fetchval(_POSITION)
-    return position
-
-
-async def stream_events(
-    connection: Connection, agency_id: str, after: int, limit: int
-) -> list[tuple[int, Alert]]:
-    """The agency's stream events after that position, each with its alert as it stands now."""
-    rows = await connection.fetch(_EVENTS, agency_id, after, limit)
-    return [(row["position"], _alert(row)) for row in rows]
-
-
-_UNANSWERED = """
-SELECT alert_id, agency_id FROM open_alert
-WHERE state = 'new' AND NOT escalated AND created_at <= $1 ORDER BY created_at LIMIT $2
-"""
-_OLDEST_UNANSWERED = """
-SELECT min(created_at) FROM open_alert WHERE state = 'new' AND NOT escalated
-"""
-_OPEN = """
-SELECT state, category, count(*) AS alerts, min(created_at) AS oldest_created_at
-FROM open_alert GROUP BY state, category
-"""
-
-
-async def unanswered_since(
-    connection: Connection, before: datetime, limit: int
-) -> list[tuple[UUID, str]]:
-    """Alerts (id, agency) of all agencies that were raised before then and nobody answered."""
-    rows = await connection.fetch(_UNANSWERED, before, limit)
-    return [(row["alert_id"], row["agency_id"]) for row in rows]
-
-
-async def oldest_unanswered_at(connection: Connection) -> datetime | None:
-    """When the oldest alert was raised that is neither answered nor escalated."""
-    oldest: datetime | None = await connection.fetchval(_OLDEST_UNANSWERED)
-    return oldest
-
-
-@dataclass(frozen=True)
-class OpenAlerts:
-    state: str
-    category: str
-    alerts: int
-    oldest_created_at: datetime
-
-
-async def open_alerts(connection: Connection) -> list[OpenAlerts]:
-    """How many alerts of all agencies are open, by state and category."""
-    return [OpenAlerts(**dict(row)) for row in await connection.fetch(_OPEN)]
-
-
-def _alert(row: Any) -> Alert:
+def alert_from(row: Any) -> Alert:
+    """The alert in a row of `SELECT_ALERT`."""
     answered = None
     if row["answer_step"]:
         person = Actor(row["answer_person_id"], row["answer_person_name"], row["answer_role"])

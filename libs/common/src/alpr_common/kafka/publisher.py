@@ -1,0 +1,110 @@
+"""A producer that returns only when all in-sync replicas have the message."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from opentelemetry.context import Context
+
+from alpr_common.errors import Outage
+from alpr_common.kafka.received import MAX_REQUEST_BYTES
+from alpr_common.telemetry import KafkaHeaders, trace_headers
+from alpr_common.topics import Topic
+
+
+class Publisher:
+    """A producer that returns only when all in-sync replicas have the message."""
+
+    def __init__(self, bootstrap_servers: str, *, linger_ms: int = 0) -> None:
+        self._servers = bootstrap_servers
+        self._linger_ms = linger_ms
+        self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Connect, once however many ask; raises `Outage` when no broker answers."""
+        async with self._starting:
+            if not self._is_alive:
+                await self.stop()
+                await self._start()
+
+    @property
+    def _is_alive(self) -> bool:
+        """Whether there is a producer that still sends. A fatal answer of the broker (it lost the
+        producer's sequence, say) ends aiokafka's sender for good; only a new one helps then."""
+        return self._producer is not None and not self._producer._sender.sender_task.done()
+
+    async def _start(self) -> None:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._servers,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=self._linger_ms,
+            max_request_size=MAX_REQUEST_BYTES,
+            request_timeout_ms=10_000,
+        )
+        try:
+            await producer.start()
+        except KafkaError as error:
+            await producer.stop()
+            raise Outage(f"Kafka did not answer: {error}") from error
+        self._producer = producer
+
+    async def stop(self) -> None:
+        if self._producer is not None:
+            await self._producer.stop()
+            self._producer = None
+
+    async def publish(
+        self,
+        topic: Topic | str,
+        key: str | bytes,
+        value: bytes | None,
+        headers: KafkaHeaders | None = None,
+        context: Context | None = None,
+    ) -> None:
+        """Send one message and wait for its acknowledgement; raises `Outage`.
+
+        Trace context (the current one, or `context`) is added to the headers.
+        """
+        await (await self.enqueue(topic, key, value, headers, context))
+
+    async def enqueue(
+        self,
+        topic: Topic | str,
+        key: str | bytes,
+        value: bytes | None,
+        headers: KafkaHeaders | None = None,
+        context: Context | None = None,
+    ) -> Awaitable[None]:
+        """Hand one message over; await what it returns for the acknowledgement.
+
+        For batches: enqueue all, then await all. Order per key is kept.
+        """
+        raw_key = key.encode() if isinstance(key, str) else key
+        name = topic if isinstance(topic, str) else topic.name
+        return await self.enqueue_raw(
+            name, raw_key, value, [*(headers or []), *trace_headers(context)]
+        )
+
+    async def enqueue_raw(
+        self, topic: str, key: bytes, value: bytes | None, headers: KafkaHeaders
+    ) -> Awaitable[None]:
+        """As `enqueue`, with exactly these headers (for messages that carry their trace)."""
+        if not self._is_alive:
+            await self.start()
+        assert self._producer is not None
+        try:
+            future = await self._producer.send(topic, value, key=key, headers=headers)
+        except (TimeoutError, KafkaError) as error:
+            raise Outage(f"Kafka did not take a message for {topic}: {error!r}") from error
+        return _acknowledged(future, topic)
+
+
+async def _acknowledged(future: Awaitable[Any], name: str) -> None:
+    try:
+        await future
+    except (TimeoutError, KafkaError) as error:
+        raise Outage(f"Kafka did not acknowledge a message for {name}: {error!r}") from error

@@ -1,0 +1,61 @@
+"""All SQL of this service. Everything runs in the caller's transaction, under its agency.
+
+Locks are always taken in this order, so that no two transactions wait for each other: window keys
+(sorted), alert rows, the stream's clock, the outbox's order.
+"""
+
+from alpr_alerts.store.alerts import (
+    AttachedHit,
+    Cursor,
+    TakenStep,
+    alert_of,
+    alerts_page,
+    attach_hit,
+    hits_of,
+    insert_alert,
+    read_ids_of,
+    save_step,
+    steps_of,
+)
+from alpr_alerts.store.open import (
+    OpenAlerts,
+    oldest_unanswered_at,
+    open_alerts,
+    unanswered_since,
+)
+from alpr_alerts.store.stream import (
+    WAKE_CHANNEL,
+    stream_events,
+    stream_position,
+    tell_streams,
+)
+from alpr_alerts.store.windows import (
+    known_hits,
+    lock_windows,
+    windows_near,
+)
+
+__all__ = [
+    "WAKE_CHANNEL",
+    "AttachedHit",
+    "Cursor",
+    "OpenAlerts",
+    "TakenStep",
+    "alert_of",
+    "alerts_page",
+    "attach_hit",
+    "hits_of",
+    "insert_alert",
+    "known_hits",
+    "lock_windows",
+    "oldest_unanswered_at",
+    "open_alerts",
+    "read_ids_of",
+    "save_step",
+    "steps_of",
+    "stream_events",
+    "stream_position",
+    "tell_streams",
+    "unanswered_since",
+    "windows_near",
+]
