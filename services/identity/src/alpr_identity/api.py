@@ -17,7 +17,7 @@ from alpr_common.auth import Gate, Principal, check_access, public
 from alpr_common.errors import AlprError
 from alpr_common.policy import Role
 from alpr_common.web import StorableText
-from alpr_identity import factor_api, handlers, sessions
+from alpr_identity import audit_api, factor_api, handlers, sessions
 from alpr_identity.audit import Actor
 from alpr_identity.bodies import (
     Credentials,
@@ -61,6 +61,7 @@ def router(gate: Gate, public_key: Ed25519PublicKey) -> APIRouter:
     _people(routes, gate)
     _person(routes, gate)
     routes.include_router(factor_api.router(gate))
+    routes.include_router(audit_api.router(gate))
     return routes
 
 

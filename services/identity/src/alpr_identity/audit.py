@@ -12,6 +12,7 @@ from alpr_common.messages.audit import AuditRecord
 from alpr_common.policy import Role
 from alpr_common.postgres import Connection
 from alpr_common.topics import AUDIT
+from alpr_identity import audit_store
 from alpr_identity.domain import Person
 
 
@@ -54,7 +55,8 @@ async def tell(
     outcome: Literal["done", "refused", "failed"] = "done",
     details: Mapping[str, str] | None = None,
 ) -> None:
-    """Queue one audit record. Call it last in the transaction (`outbox.put`)."""
+    """Queue one audit record, and keep it for the yearly audit's figures. Call it last in the
+    transaction (`outbox.put`)."""
     record = AuditRecord(
         audit_id=uuid4(),
         agency_id=agency_id,
@@ -70,4 +72,8 @@ async def tell(
         outcome=outcome,
         details=dict(details or {}),
     )
+    await audit_store.add_event(
+        connection, agency_id, now, action, outcome, subject, actor.person_id, actor.name,
+        actor.address, record.details,
+    )  # fmt: skip
     await outbox.put(connection, AUDIT, agency_id, record.to_bytes())

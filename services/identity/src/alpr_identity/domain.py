@@ -21,6 +21,7 @@ from alpr_identity.refusals import (
 )
 
 TrainingKind = Literal["leads", "alpr"]
+SignInMethod = Literal["password", "provider", "passkey"]
 
 PASSWORD_MAX_CHARACTERS = 256
 _USERNAME = re.compile(r"[a-z0-9][a-z0-9._@-]{1,63}")
@@ -92,6 +93,7 @@ class Session:
     refreshed_at: datetime
     ended_because: str | None
     second_factor_at: datetime | None = None
+    method: SignInMethod = "password"
 
 
 def own_id(principal: Principal) -> UUID:

@@ -45,6 +45,14 @@ class Passwords:
         # first stranger does not take longer than the second.
         self._nobodys = self._hash(secrets.token_urlsafe(32))
 
+    @property
+    def name(self) -> str:
+        """What new hashes are made with, as an auditor reads it."""
+        if self.fips:
+            return f"PBKDF2-HMAC-SHA-512, {self.pbkdf2_iterations} iterations"
+        made = self.argon2
+        return f"argon2id, {made.memory_cost} KiB, {made.time_cost} passes"
+
     async def hash(self, password: str) -> str:
         async with self._turns:
             return await asyncio.to_thread(self._hash, normalized_password(password))

@@ -87,3 +87,8 @@ class PersonNotFound(NotFound):
 
 class SessionNotFound(NotFound):
     title = "There is no such session of yours"
+
+
+class PeriodMalformed(AlprError):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "That is no period that can be reported on"

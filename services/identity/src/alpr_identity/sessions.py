@@ -73,7 +73,9 @@ async def _open(
     await audit.tell(
         connection, Actor.of_person(person, address, str(session.session_id)), person.agency_id,
         "session.opened", f"person:{person.person_id}", now,
-        details={"second_factor": "shown" if found.second_factor else "none"},
+        details={
+            "method": session.method, "second_factor": "shown" if found.second_factor else "none",
+        },
     )  # fmt: skip
     return signed_in
 
@@ -129,7 +131,7 @@ async def refresh(
             why = "second_factor_due"
         if why is None and person is not None:
             await store.use_token(connection, spent, now)
-            await store.note_refresh(connection, session_id, now)
+            await store.note_refresh(connection, session_id, address, now)
             return await _issue(connection, identity, person, session, address, now)
         assert why is not None
         await _end(connection, session, person, why, address, now)

@@ -81,16 +81,16 @@ _DROP_FAILURE = "DELETE FROM sign_in_failure WHERE failure_id = $1"
 _CLEAR_FAILURES = "DELETE FROM sign_in_failure WHERE person_id = $1"
 
 _ADD_SESSION = """
-INSERT INTO session (session_id, agency_id, person_id, address, created_at, refreshed_at,
-    second_factor_at)
-VALUES ($1, $2, $3, $4, $5, $5, $6)
+INSERT INTO session (session_id, agency_id, person_id, address, last_address, created_at,
+    refreshed_at, second_factor_at, method)
+VALUES ($1, $2, $3, $4, $4, $5, $5, $6, $7)
 """
 _SESSION = """
 SELECT session_id, agency_id, person_id, created_at, refreshed_at, ended_because,
-    second_factor_at
+    second_factor_at, method
 FROM session WHERE session_id = $1 FOR UPDATE
 """
-_REFRESHED = "UPDATE session SET refreshed_at = $2 WHERE session_id = $1"
+_REFRESHED = "UPDATE session SET refreshed_at = $2, last_address = $3 WHERE session_id = $1"
 _END_SESSION = """
 UPDATE session SET ended_at = $2, ended_because = $3 WHERE session_id = $1 AND ended_at IS NULL
 """
@@ -227,7 +227,7 @@ async def clear_failures(connection: Connection, person_id: UUID) -> None:
 async def add_session(connection: Connection, session: Session, address: str | None) -> None:
     await connection.execute(
         _ADD_SESSION, session.session_id, session.agency_id, session.person_id, address,
-        session.created_at, session.second_factor_at,
+        session.created_at, session.second_factor_at, session.method,
     )  # fmt: skip
 
 
@@ -237,8 +237,10 @@ async def lock_session(connection: Connection, session_id: UUID) -> Session | No
     return Session(**row) if row else None
 
 
-async def note_refresh(connection: Connection, session_id: UUID, now: datetime) -> None:
-    await connection.execute(_REFRESHED, session_id, now)
+async def note_refresh(
+    connection: Connection, session_id: UUID, address: str | None, now: datetime
+) -> None:
+    await connection.execute(_REFRESHED, session_id, now, address)
 
 
 async def end_session(
