@@ -22,7 +22,7 @@ import asyncpg
 import structlog
 
 from alpr_access_log import consumers
-from alpr_access_log.store import _STAGED_COLUMNS
+from alpr_access_log.store.reads import STAGED_COLUMNS
 from alpr_common.kafka import Publisher
 from alpr_common.messages.read import Box, Character, Read
 from alpr_common.plates import match_key
@@ -163,7 +163,7 @@ async def _bare_copies(stack: Stack, reads: list[Read]) -> dict[str, float]:
             began = time.perf_counter()
             for start in range(0, len(rows), _BATCH):
                 await connection.copy_records_to_table(
-                    table, records=rows[start : start + _BATCH], columns=_STAGED_COLUMNS
+                    table, records=rows[start : start + _BATCH], columns=STAGED_COLUMNS
                 )
             rates[name] = len(rows) / (time.perf_counter() - began)
             await connection.execute(f"DROP TABLE {table}")

@@ -1,62 +1,24 @@
-"""All SQL of access-log. Functions take a connection inside the caller's transaction.
-
-Row-level security shows and takes only rows of the agency that the transaction was opened for;
-the conditions on `agency_id` say the same once more and let the indexes begin with it.
-"""
+"""SQL of access records: appending, listing, and what somebody was given access to."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import structlog
 
-from alpr_access_log.domain import AccessRecord, Position, Query
+from alpr_access_log.domain import AccessRecord, Query
 from alpr_access_log.log import leaves as log_leaves
 from alpr_access_log.log import store as log_store
 from alpr_access_log.refusals import RecordNotWritten
-from alpr_access_log.search_sql import HELD_SHOWN, find_statement
 from alpr_common.messages.audit import AuditRecord
-from alpr_common.messages.read import Read
 from alpr_common.postgres import Connection, Database
 
 log = structlog.get_logger()
-
-_STAGED_COLUMNS = (
-    "read_id", "captured_at", "agency_id", "camera_id", "plate", "match_key", "jurisdiction",
-    "latitude", "longitude", "message",
-)  # fmt: skip
-_COLUMNS = ", ".join(_STAGED_COLUMNS)
-
-_ENSURE_PARTITION = "SELECT ensure_read_partition($1::date)"
-# Kept with the connection and emptied at each commit: one per batch would bloat the catalog.
-_STAGE = """
-CREATE TEMPORARY TABLE IF NOT EXISTS staged_read (
-    read_id uuid, captured_at timestamptz, agency_id text, camera_id text, plate text,
-    match_key text, jurisdiction text, latitude double precision, longitude double precision,
-    message jsonb
-) ON COMMIT DELETE ROWS
-"""
-_MERGE = f"""
-INSERT INTO read ({_COLUMNS}) SELECT {_COLUMNS} FROM pg_temp.staged_read
-ON CONFLICT (read_id, captured_at) DO NOTHING
-"""  # noqa: S608 - constants
-
-_READ = f"""
-SELECT message::text FROM read
-WHERE agency_id = $1 AND read_id = $2 AND captured_at >= $3 AND captured_at < $4
-  AND captured_at >= $5::timestamptz
-UNION ALL
-SELECT message::text FROM held_read
-WHERE agency_id = $1 AND read_id = $2 AND captured_at >= $3 AND captured_at < $4
-  AND {HELD_SHOWN.replace("$8", "$5").replace("$9", "$6")}
-LIMIT 1
-"""  # noqa: S608 - constants
-
 _APPEND = """
 INSERT INTO access_record (record_id, agency_id, access_id, occurred_at, service, person_id,
     person_name, role, session_id, address, action, subject, purpose, case_number, suspicion,
@@ -105,20 +67,6 @@ ORDER BY record_sequence DESC LIMIT $8
 _BE_DURABLE = "SELECT set_config('synchronous_commit', 'on', true)"
 
 
-# A plan that fits every pattern walks the whole window for most; one made for these values takes
-# the index. Planning 30 partitions costs more than an exact search, whose plan fits every plate.
-_PLAN_ANEW = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true)"
-
-
-@dataclass(frozen=True)
-class Found:
-    """A stored read: its place in the order, and the message as it came."""
-
-    read_id: UUID
-    captured_at: datetime
-    message: dict[str, Any]
-
-
 @dataclass(frozen=True)
 class Access:
     """What a person was given access to, and why."""
@@ -145,29 +93,6 @@ async def recording(database: Database, agency_id: str) -> AsyncIterator[Connect
     except asyncpg.PostgresError as error:
         log.exception("access.not_recorded", error=repr(error))
         raise RecordNotWritten("The access log did not take the record. Try again.") from error
-
-
-async def ensure_partitions(connection: Connection, days: Sequence[date]) -> None:
-    """Make the days' partitions where they are missing."""
-    for day in days:
-        await connection.execute(_ENSURE_PARTITION, day)
-
-
-async def store_reads(connection: Connection, reads: Sequence[tuple[Read, bytes]]) -> int:
-    """Store reads of one agency with the messages they came in; returns how many were new."""
-    await connection.execute(_STAGE)
-    rows = [
-        (
-            read.read_id, read.captured_at, read.agency_id, read.camera_id, read.plate,
-            read.match_key, read.jurisdiction, read.latitude, read.longitude, message.decode(),
-        )
-        for read, message in reads
-    ]  # fmt: skip
-    await connection.copy_records_to_table(
-        "staged_read", schema_name="pg_temp", records=rows, columns=_STAGED_COLUMNS
-    )
-    status: str = await connection.execute(_MERGE)
-    return int(status.rsplit(" ", 1)[-1])
 
 
 async def append_audits(connection: Connection, records: Sequence[AuditRecord]) -> None:
@@ -212,35 +137,6 @@ async def last_suspicion(connection: Connection, agency_id: str, person_id: str)
     return text
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What may still be shown: reads captured since `since`, and what something keeps at `now`."""
-
-    since: datetime
-    now: datetime
-
-
-async def find_reads(
-    connection: Connection,
-    agency_id: str,
-    query: Query,
-    after: Position | None,
-    most: int,
-    kept: Kept,
-) -> list[Found]:
-    """Reads that the query asks for, newest first, at most `most`, behind `after`."""
-    statement, narrowing = find_statement(query)
-    question = query.plate_question
-    if question is None or question.equal is None:
-        await connection.execute(_PLAN_ANEW)
-    rows = await connection.fetch(
-        statement, agency_id, query.from_at, query.to_at, list(query.camera_ids) or None,
-        after and after.captured_at, after and after.read_id, most, kept.since, kept.now,
-        *narrowing,
-    )  # fmt: skip
-    return [Found(r["read_id"], r["captured_at"], json.loads(r["message"])) for r in rows]
-
-
 async def find_access(
     connection: Connection, agency_id: str, person_id: str, access_id: UUID
 ) -> Access | None:
@@ -262,16 +158,6 @@ async def returned_at(
         _RETURNED_AT, agency_id, person_id, access_id, read_id
     )
     return at
-
-
-async def read_message(
-    connection: Connection, agency_id: str, read_id: UUID, query: Query, kept: Kept
-) -> Read | None:
-    """The stored read, looked for in the days that the query covers."""
-    text = await connection.fetchval(
-        _READ, agency_id, read_id, query.from_at, query.to_at, kept.since, kept.now
-    )
-    return Read.model_validate_json(text) if text is not None else None
 
 
 @dataclass(frozen=True)

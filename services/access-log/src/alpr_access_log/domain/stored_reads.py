@@ -1,0 +1,61 @@
+"""What may be stored as a read, and for how long (131.7-1d)."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+
+from alpr_access_log.refusals import (
+    TopicsOutliveRetention,
+)
+from alpr_common.errors import MalformedMessage
+from alpr_common.messages.read import Read
+from alpr_common.plates import match_key, normalize
+from alpr_common.policy import Policy
+from alpr_common.topics import (
+    DEAD_LETTER_RETENTION_SECONDS,
+    FRAMES,
+    HITS,
+    READS,
+    Topic,
+)
+
+_DAY_SECONDS = 24 * 3600
+HOLDING_READS = (FRAMES, READS, HITS)
+"""Topics whose messages are reads, carry reads, or are the pictures that reads come from."""
+
+
+def refuse_malformed_read(read: Read, policy: Policy, now: datetime) -> None:
+    """Raise `MalformedMessage` for a read that could be stored but never rightly found."""
+    if normalize(read.plate) != read.plate:
+        raise MalformedMessage("the plate is not normalized")
+    if match_key(read.plate) != read.match_key:
+        raise MalformedMessage("the match key is not the plate's")
+    if read.captured_at > now + timedelta(seconds=policy.clock_skew_max_seconds):
+        raise MalformedMessage("the read was captured in the future")
+
+
+def is_past_retention(read: Read, policy: Policy, now: datetime) -> bool:
+    """Whether the read is so old that it must not be stored any more (131.7-1d)."""
+    return read.captured_at < now - timedelta(days=policy.reads_retention_days)
+
+
+def days_of(reads: Iterable[Read]) -> list[date]:
+    """The UTC days of capture, in order."""
+    return sorted({read.captured_at.astimezone(UTC).date() for read in reads})
+
+
+def refuse_topics_that_outlive_retention(
+    policies: Iterable[Policy], topics: Iterable[Topic] = HOLDING_READS
+) -> None:
+    """Raise `TopicsOutliveRetention` when a topic or its dead-letter topic would keep reads longer
+    than the shortest retention of any agency: what is deleted here must not live on there."""
+    shortest = min(policy.reads_retention_days for policy in policies)
+    for topic in topics:
+        kept = topic.retention_seconds
+        longest = None if kept is None else max(kept, DEAD_LETTER_RETENTION_SECONDS)
+        if longest is None or longest > shortest * _DAY_SECONDS:
+            shown = "for ever" if longest is None else f"{longest / _DAY_SECONDS:g} days"
+            raise TopicsOutliveRetention(
+                f"{topic.name} (with {topic.dead_letter_name}) keeps reads {shown}, the shortest "
+                f"retention is {shortest} days. Shorten the topic's retention or lengthen the "
+                "policy's reads_retention_days."
+            )

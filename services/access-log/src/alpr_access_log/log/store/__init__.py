@@ -1,0 +1,52 @@
+"""All SQL of the verifiable log. Functions take a connection inside the caller's transaction,
+which was opened for the agency: row-level security knows no other rows."""
+
+from alpr_access_log.log.store.leaves import (
+    StoredLeaf,
+    StoredText,
+    append_leaves,
+    entries,
+    find_leaf,
+    forget,
+    texts,
+)
+from alpr_access_log.log.store.tree import (
+    LogNotExtended,
+    Sequenced,
+    StoredCheckpoint,
+    add_checkpoint,
+    add_nodes,
+    agencies,
+    entry_count,
+    extending,
+    hashes,
+    lock,
+    newest_checkpoint,
+    pending_agencies,
+    sequence,
+    try_lock,
+)
+
+__all__ = [
+    "LogNotExtended",
+    "Sequenced",
+    "StoredCheckpoint",
+    "StoredLeaf",
+    "StoredText",
+    "add_checkpoint",
+    "add_nodes",
+    "agencies",
+    "append_leaves",
+    "entries",
+    "entry_count",
+    "extending",
+    "find_leaf",
+    "forget",
+    "hashes",
+    "lock",
+    "newest_checkpoint",
+    "pending_agencies",
+    "sequence",
+    "texts",
+    "try_lock",
+]
