@@ -1,6 +1,7 @@
 """Paper to write the cover sheet on: US Letter in the PDF standard fonts, which know Latin-1.
 
 Other letters are written without their marks or as a question mark.
+"""
 
 import unicodedata
 from collections.abc import Sequence
