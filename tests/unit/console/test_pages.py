@@ -12,9 +12,9 @@ import pytest
 from alpr_alerts import domain as alerts
 from alpr_common.auth import ungated_routes
 from alpr_common.policy import NOT_PROBABLE_CAUSE
-from alpr_console.api import local_path
 from alpr_console.app import build
 from alpr_console.settings import Settings
+from alpr_console.sign_in_pages import local_path
 from tests.browser.support.console import settings_for
 from tests.browser.support.rest_double import PASSWORD, Double
 from tests.browser.support.sightings import Sighting, undrawn

@@ -111,9 +111,10 @@ async def test_a_token_that_identity_did_not_sign_is_no_session(
     double: Double, tmp_path: Path
 ) -> None:
     key_file = development_key(tmp_path)
+    (other := tmp_path / "other").mkdir()
     async with (
         console(double, tmp_path, cookie_key_file=key_file) as here,
-        console(Double(), tmp_path, cookie_key_file=key_file) as elsewhere,
+        console(Double(), other, cookie_key_file=key_file) as elsewhere,
     ):
         await here.sign_in()
         elsewhere.client.cookies = here.client.cookies

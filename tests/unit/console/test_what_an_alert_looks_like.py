@@ -11,7 +11,9 @@ import pytest
 from alpr_alerts import domain as alerts
 from alpr_alerts.view import view
 from alpr_common.policy import Policy
-from alpr_console.domain import Alert, compare, percent, plain, stages
+from alpr_console.domain.alert import Alert
+from alpr_console.domain.comparison import compare, stages
+from alpr_console.domain.words import percent, plain
 from tests.browser.support.sightings import Sighting, hit_of
 
 OFFICER = alerts.Actor("p-1", "Ofc. Rivera", "officer")

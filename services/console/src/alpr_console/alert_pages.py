@@ -10,16 +10,16 @@ from sse_starlette import EventSourceResponse
 
 from alpr_console.handlers import Board, StepForm, StepTaken, load_alert, load_board, take_step
 from alpr_console.pages import Pages, is_fragment
-from alpr_console.sessions import Session, Sessions
+from alpr_console.session import Session
+from alpr_console.sessions import Sessions
 from alpr_console.stream import Relay
-from alpr_console.upstream import Upstream
 
 Step = Literal["accept", "reject", "status", "enforce", "close", "hand-off"]
 Which = Literal["frame", "plate"]
 Show = Literal["open", "finished"]
 
 
-def routes(sessions: Sessions, pages: Pages, upstream: Upstream, relay: Relay) -> APIRouter:
+def routes(sessions: Sessions, pages: Pages, relay: Relay) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     signed_in, watching = Depends(sessions.gate()), Depends(sessions.gate(passive=True))
 
@@ -27,7 +27,7 @@ def routes(sessions: Sessions, pages: Pages, upstream: Upstream, relay: Relay) -
     async def board(
         request: Request, show: Annotated[Show, Query()] = "open", session: Session = signed_in
     ) -> Response:
-        shown = await load_board(upstream, session, finished=show == "finished")
+        shown = await load_board(session, finished=show == "finished")
         return pages.page(request, "board.html", session, board=shown, show=show, taken=None)
 
     @router.get("/board/rows")
@@ -35,7 +35,7 @@ def routes(sessions: Sessions, pages: Pages, upstream: Upstream, relay: Relay) -
         request: Request, show: Annotated[Show, Query()] = "open", session: Session = watching
     ) -> Response:
         """The list alone, which the page asks for whenever its stream (re)starts."""
-        shown = await load_board(upstream, session, finished=show == "finished")
+        shown = await load_board(session, finished=show == "finished")
         return pages.page(request, "_rows.html", session, board=shown, show=show, taken=None)
 
     @router.get("/board/stream")
@@ -45,14 +45,15 @@ def routes(sessions: Sessions, pages: Pages, upstream: Upstream, relay: Relay) -
         session: Session = watching,
     ) -> Response:
         last_event_id = request.headers.get("last-event-id") or after
-        return EventSourceResponse(relay.events(session, last_event_id), ping=0)
+        heard = await relay.listen(session, last_event_id)
+        return EventSourceResponse(relay.events(heard), ping=0)
 
     @router.get("/alerts/{alert_id}")
     async def alert(alert_id: UUID, request: Request, session: Session = signed_in) -> Response:
-        taken = StepTaken(await load_alert(upstream, session, alert_id))
+        taken = StepTaken(await load_alert(session, alert_id))
         if is_fragment(request):
             return pages.page(request, "_alert.html", session, taken=taken)
-        shown = await load_board(upstream, session, finished=taken.alert.finished)
+        shown = await load_board(session, finished=taken.alert.finished)
         return _with_board(pages, request, session, shown, taken)
 
     @router.post("/alerts/{alert_id}/{step}")
@@ -60,21 +61,21 @@ def routes(sessions: Sessions, pages: Pages, upstream: Upstream, relay: Relay) -
         alert_id: UUID, step: Step, request: Request, session: Session = signed_in
     ) -> Response:
         form = StepForm.of(step, (await request.form()).multi_items())
-        taken = await take_step(upstream, session, alert_id, form)
+        taken = await take_step(session, alert_id, form)
         status = taken.problem.status if taken.problem else HTTPStatus.OK
         if is_fragment(request):
             return pages.page(request, "_alert.html", session, status=status, taken=taken)
         if taken.problem is None:
             return RedirectResponse(f"/alerts/{alert_id}", HTTPStatus.SEE_OTHER)
-        shown = await load_board(upstream, session, finished=taken.alert.finished)
+        shown = await load_board(session, finished=taken.alert.finished)
         return _with_board(pages, request, session, shown, taken, status)
 
     @router.get("/alerts/{alert_id}/pictures/{which}")
     async def picture(alert_id: UUID, which: Which, session: Session = signed_in) -> Response:
         """Each look is recorded by the alert service, with the alert as its purpose (131.7-3a)."""
         path = f"/v1/alerts/{alert_id}/pictures/{which}"
-        jpeg = await upstream.picture(path, "alerts", session.access_token)
-        return Response(jpeg, media_type="image/jpeg")
+        jpeg = await session.get("alerts", path)
+        return Response(jpeg.content, media_type="image/jpeg")
 
     return router
 

@@ -10,7 +10,22 @@ from fastapi import FastAPI
 from alpr_common.auth import TokenVerifier
 from alpr_common.policy import Policy
 from alpr_common.web import create_web_app
-from alpr_console import alert_pages, api, hotlist_pages, search_pages
+from alpr_console import (
+    account_pages,
+    alert_pages,
+    api,
+    approval_pages,
+    error_pages,
+    evidence_pages,
+    hold_pages,
+    hotlist_pages,
+    list_pages,
+    log_pages,
+    people_pages,
+    record_pages,
+    search_pages,
+    sign_in_pages,
+)
 from alpr_console.assets import Assets
 from alpr_console.cookies import CookieSeal, development_key
 from alpr_console.pages import Pages
@@ -20,6 +35,11 @@ from alpr_console.settings import Settings
 from alpr_console.stream import Relay
 from alpr_console.upstream import Upstream
 
+_PLAIN = (
+    search_pages, approval_pages, hotlist_pages, people_pages, hold_pages, evidence_pages,
+    record_pages,
+)  # fmt: skip
+"""Pages that need nothing but the person's session and the templates."""
 _BESIDE_THE_SOURCES = Path(__file__).parents[2] / "node_modules"
 
 
@@ -46,7 +66,7 @@ def build(settings: Settings, transport: httpx.AsyncBaseTransport | None = None)
     )
     pages = Pages(Policy.load(settings.common.policy_file), settings.time_zone)
     assets = Assets(settings.assets_folder or _BESIDE_THE_SOURCES)
-    relay = Relay(upstream, pages.row, settings.heartbeat_seconds)
+    relay = Relay(pages.row, settings.heartbeat_seconds)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -56,9 +76,14 @@ def build(settings: Settings, transport: httpx.AsyncBaseTransport | None = None)
     app = create_web_app("console", "ALPR console", lifespan=lifespan)
     app.state.checks["assets (services/console/install_assets.sh)"] = assets.complete
     app.add_middleware(Protected, secure=settings.cookies_secure)
-    api.add_error_pages(app, pages)
+    error_pages.add_error_pages(app, pages)
     app.include_router(api.routes(sessions, pages, assets))
-    app.include_router(alert_pages.routes(sessions, pages, upstream, relay))
-    app.include_router(search_pages.routes(sessions, pages, upstream))
-    app.include_router(hotlist_pages.routes(sessions, pages, upstream))
+    app.include_router(sign_in_pages.routes(sessions, pages))
+    app.include_router(account_pages.routes(sessions, pages))
+    app.include_router(alert_pages.routes(sessions, pages, relay))
+    app.include_router(log_pages.routes(sessions, pages, upstream))
+    # Before the hot list's, whose addresses it is among.
+    app.include_router(list_pages.routes(sessions, pages))
+    for module in _PLAIN:
+        app.include_router(module.routes(sessions, pages))
     return app

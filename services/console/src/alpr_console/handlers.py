@@ -7,9 +7,10 @@ from http import HTTPStatus
 from typing import Any, Self
 from uuid import UUID
 
-from alpr_console.domain import Alert, HistoryStep, Typed, given
-from alpr_console.sessions import Session
-from alpr_console.upstream import Problem, Refused, Upstream
+from alpr_console.domain.alert import Alert, HistoryStep
+from alpr_console.domain.forms import Typed, given, with_times
+from alpr_console.session import Session
+from alpr_console.upstream import Problem, Refused
 
 _BOARD_MAX_ALERTS = 200
 
@@ -30,13 +31,11 @@ class Board:
         return sum(alert.state == "new" for alert in self.alerts)
 
 
-async def load_board(upstream: Upstream, session: Session, *, finished: bool) -> Board:
+async def load_board(session: Session, *, finished: bool) -> Board:
     """The open alerts, or the latest finished ones."""
     params = {"limit": _BOARD_MAX_ALERTS, "open": "false" if finished else "true"}
     try:
-        answer = await upstream.call(
-            "alerts", "GET", "/v1/alerts", token=session.access_token, params=params
-        )
+        answer = await session.call("alerts", "GET", "/v1/alerts", params=params)
     except Refused as error:
         if error.problem.status == HTTPStatus.UNAUTHORIZED:
             raise
@@ -47,11 +46,9 @@ async def load_board(upstream: Upstream, session: Session, *, finished: bool) ->
     return Board(tuple(shown), None, answer["next_cursor"] is not None, answer["stream_position"])
 
 
-async def load_alert(upstream: Upstream, session: Session, alert_id: UUID) -> Alert:
+async def load_alert(session: Session, alert_id: UUID) -> Alert:
     """One alert with its history; raises `Refused`."""
-    answer = await upstream.call(
-        "alerts", "GET", f"/v1/alerts/{alert_id}", token=session.access_token
-    )
+    answer = await session.call("alerts", "GET", f"/v1/alerts/{alert_id}")
     return Alert.model_validate(answer)
 
 
@@ -114,21 +111,16 @@ class StepTaken:
         return self.form.checked_positions if self.form else frozenset()
 
 
-async def take_step(
-    upstream: Upstream, session: Session, alert_id: UUID, form: StepForm
-) -> StepTaken:
+async def take_step(session: Session, alert_id: UUID, form: StepForm) -> StepTaken:
     """Ask the alert service for a step; it decides. Raises `Refused` when the alert is gone."""
     try:
-        await upstream.call(
-            "alerts", "POST", f"/v1/alerts/{alert_id}/{form.step}", token=session.access_token,
-            json=form.body(),
-        )  # fmt: skip
+        await session.call("alerts", "POST", f"/v1/alerts/{alert_id}/{form.step}", json=form.body())
     except Refused as error:
         if error.problem.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND):
             raise
-        alert = await load_alert(upstream, session, alert_id)
+        alert = await load_alert(session, alert_id)
         return StepTaken(alert, error.problem, _overtaken(alert, form, error.problem), form)
-    return StepTaken(await load_alert(upstream, session, alert_id))
+    return StepTaken(await load_alert(session, alert_id))
 
 
 def _overtaken(alert: Alert, form: StepForm, problem: Problem) -> HistoryStep | None:
@@ -139,12 +131,33 @@ def _overtaken(alert: Alert, form: StepForm, problem: Problem) -> HistoryStep | 
 
 
 async def load_entry(
-    upstream: Upstream, session: Session, entry_id: UUID
+    session: Session, entry_id: UUID
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """A hot list entry and its history; raises `Refused`."""
     path = f"/v1/hotlist/entries/{entry_id}"
     entry, history = await asyncio.gather(
-        upstream.call("matcher", "GET", path, token=session.access_token),
-        upstream.call("matcher", "GET", f"{path}/history", token=session.access_token),
+        session.call("matcher", "GET", path),
+        session.call("matcher", "GET", f"{path}/history"),
     )
     return entry, history["items"]
+
+
+_REQUESTS_LOOKED_AT = 200
+
+
+async def load_requests(session: Session, *, needed: bool = False) -> tuple[dict[str, Any], ...]:
+    """What the person asked supervisors to approve, newest first.
+
+    Of the agency's latest, for those who see all of them. `needed` False: none instead of a
+    refusal, which the search itself will tell; else raises `Refused`.
+    """
+    try:
+        listed = await session.call(
+            "access-log", "GET", "/v1/search-approvals", params={"limit": _REQUESTS_LOOKED_AT}
+        )
+    except Refused as error:
+        if needed or error.problem.status == HTTPStatus.UNAUTHORIZED:
+            raise
+        return ()
+    own = session.principal.person_id
+    return tuple(with_times(one) for one in listed["items"] if one["requested_by_id"] == own)

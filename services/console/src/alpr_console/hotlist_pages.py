@@ -1,6 +1,5 @@
 """The hot list: what the agency looks for, by hand and from files (131.3-hotlist, 131.6-7)."""
 
-from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
@@ -9,18 +8,18 @@ from fastapi import APIRouter, Depends, File, Form, Request, UploadFile
 from fastapi.responses import RedirectResponse, Response
 
 from alpr_common.policy import Role
-from alpr_console.domain import Typed, given, parse_local
+from alpr_console.domain.forms import Typed, given, parse_local, with_times
 from alpr_console.handlers import load_entry
 from alpr_console.pages import Pages, is_fragment
-from alpr_console.sessions import Session, Sessions
-from alpr_console.upstream import Problem, Refused, Upstream
+from alpr_console.session import Session
+from alpr_console.sessions import Sessions
+from alpr_console.upstream import Problem, Refused
 
 _IMPORTERS = frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})
-_TIMES = ("added_at", "changed_at", "effective_at", "expires_at")
 _FILE_MAX_BYTES = 32 * 1024 * 1024
 
 
-def routes(sessions: Sessions, pages: Pages, upstream: Upstream) -> APIRouter:
+def routes(sessions: Sessions, pages: Pages) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     signed_in = Depends(sessions.gate())
 
@@ -32,9 +31,7 @@ def routes(sessions: Sessions, pages: Pages, upstream: Upstream) -> APIRouter:
         listed: dict[str, Any] = {"items": [], "next_cursor": None}
         list_problem = None
         try:
-            listed = await upstream.call(
-                "matcher", "GET", "/v1/hotlist/entries", token=session.access_token, params=params
-            )
+            listed = await session.call("matcher", "GET", "/v1/hotlist/entries", params=params)
         except Refused as error:
             if error.problem.status == HTTPStatus.UNAUTHORIZED:
                 raise
@@ -58,10 +55,9 @@ def routes(sessions: Sessions, pages: Pages, upstream: Upstream) -> APIRouter:
     async def add(request: Request, session: Session = signed_in) -> Response:
         typed = Typed.of((await request.form()).items())
         try:
-            entry = await upstream.call(
-                "matcher", "POST", "/v1/hotlist/entries", token=session.access_token,
-                json=entry_body(typed, pages),
-            )  # fmt: skip
+            entry = await session.call(
+                "matcher", "POST", "/v1/hotlist/entries", json=entry_body(typed, pages)
+            )
         except ValueError:
             return await show(request, session, typed=typed, problem=_NO_TIME)
         except Refused as error:
@@ -77,8 +73,8 @@ def routes(sessions: Sessions, pages: Pages, upstream: Upstream) -> APIRouter:
         if len(content) > _FILE_MAX_BYTES:
             return await show(request, session, problem=_TOO_LARGE)
         try:
-            imported = await upstream.call(
-                "matcher", "POST", "/v1/hotlist/import", token=session.access_token,
+            imported = await session.call(
+                "matcher", "POST", "/v1/hotlist/import",
                 params={"source": source.strip()},
                 files={"file": (file.filename or "hotlist.csv", content, "text/csv")},
             )  # fmt: skip
@@ -90,7 +86,7 @@ def routes(sessions: Sessions, pages: Pages, upstream: Upstream) -> APIRouter:
         request: Request, session: Session, entry_id: UUID, problem: Problem | None = None,
         reason: str = "",
     ) -> Response:  # fmt: skip
-        entry, history = await load_entry(upstream, session, entry_id)
+        entry, history = await load_entry(session, entry_id)
         return pages.page(
             request, "entry.html", session, status=problem.status if problem else HTTPStatus.OK,
             entry=with_times(entry), history=[with_times(step) for step in history],
@@ -107,9 +103,9 @@ def routes(sessions: Sessions, pages: Pages, upstream: Upstream) -> APIRouter:
         session: Session = signed_in,
     ) -> Response:  # fmt: skip
         try:
-            await upstream.call(
+            await session.call(
                 "matcher", "POST", f"/v1/hotlist/entries/{entry_id}/retract",
-                token=session.access_token, json=given({"reason": reason.strip()}),
+                json=given({"reason": reason.strip()}),
             )  # fmt: skip
         except Refused as error:
             return await show_entry(request, session, entry_id, error.problem, reason)
@@ -136,11 +132,3 @@ def entry_body(typed: Typed, pages: Pages) -> dict[str, Any]:
     expires_at = parse_local(typed["expires_at"], pages.zone)
     body = {name: typed[name].strip() for name in fields}
     return given(body | {"expires_at": expires_at and expires_at.isoformat()})
-
-
-def with_times(item: dict[str, Any]) -> dict[str, Any]:
-    """With its times as times, so that templates can show them in the console's zone."""
-    times = {
-        name: datetime.fromisoformat(item[name]) for name in _TIMES if item.get(name) is not None
-    }
-    return item | times

@@ -1,6 +1,7 @@
 """Renders the templates: one environment, escaping always on, nothing undefined passes."""
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from hashlib import sha256
 from http import HTTPStatus
@@ -15,8 +16,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from alpr_common.auth import check_access
 from alpr_common.errors import AlprError
 from alpr_common.policy import CLAUSES, NOT_PROBABLE_CAUSE, Policy
-from alpr_console import domain
-from alpr_console.sessions import Session
+from alpr_console.domain import alert, comparison, forms, records, search, words
+from alpr_console.domain.navigation import Navigation
+from alpr_console.domain.training import reminders
+from alpr_console.session import Session
 
 STATIC_FOLDER = Path(__file__).parent / "static"
 
@@ -27,27 +30,35 @@ class Pages:
     def __init__(self, policy: Policy, time_zone: str) -> None:
         self.policy = policy
         self.zone = ZoneInfo(time_zone)
+        self.sign_in_ways: list[str] = []
+        """Templates of further ways to sign in, shown under the form."""
+        self.account_parts: list[str] = []
+        """Templates of further parts of one's own page."""
         self._environment = Environment(
             loader=PackageLoader("alpr_console"), autoescape=True, undefined=StrictUndefined,
             trim_blocks=True, lstrip_blocks=True,
         )  # fmt: skip
         self._environment.filters |= {
             "when": self.when, "clock": self.clock, "iso": _iso, "field_time": self.field_time,
-            "jurisdiction": domain.jurisdiction_text, "percent": domain.percent,
-            "step_text": domain.step_text, "plain": self.plain,
+            "jurisdiction": words.jurisdiction_text, "percent": words.percent,
+            "step_text": alert.step_text, "plain": self.plain,
+            "day": _day, "shown": self.shown,
+            "action_text": records.action_text, "pretty": _pretty, "reject_empty": forms.given,
         }  # fmt: skip
         self._environment.globals |= {
             "static": static_url, "policy": policy, "clauses": CLAUSES,
-            "notice": NOT_PROBABLE_CAUSE, "compare": domain.compare, "stages": domain.stages,
-            "announcement": domain.announcement, "zone": time_zone,
+            "notice": NOT_PROBABLE_CAUSE, "compare": comparison.compare,
+            "stages": comparison.stages, "announcement": alert.announcement, "zone": time_zone,
+            "in_words": search.in_words, "standing": search.standing,
+            "sign_in_ways": self.sign_in_ways, "account_parts": self.account_parts,
         }  # fmt: skip
 
     def render(self, template: str, **context: Any) -> str:
         return self._environment.get_template(template).render(context)
 
-    def row(self, alert: domain.Alert) -> str:
+    def row(self, shown: alert.Alert) -> str:
         """One line of the board."""
-        return self.render("_row.html", alert=alert)
+        return self.render("_row.html", alert=shown)
 
     def page(
         self, request: Request, template: str, session: Session | None, *,
@@ -57,9 +68,21 @@ class Pages:
         session = session or request.scope.get("alpr_session")
         html = self.render(
             template, session=session, path=request.url.path, may_access=self._may_access(session),
-            here=here(request), **context,
+            here=here(request), navigation=self.navigation(session),
+            reminders=self._reminders(session), **context,
         )  # fmt: skip
         return HTMLResponse(html, status)
+
+    def navigation(self, session: Session | None) -> Navigation:
+        """What the person's role has any use for; nothing before they have a second factor."""
+        if session is None or session.principal.must_enrol:
+            return Navigation(())
+        return Navigation.of(session.principal.role, self.policy)
+
+    def _reminders(self, session: Session | None) -> tuple[Any, ...]:
+        if session is None:
+            return ()
+        return reminders(session.principal, self.policy, datetime.now(UTC).date())
 
     def _may_access(self, session: Session | None) -> bool:
         """Only to show what is shut; the services decide (131.6-1, 131.6-2)."""
@@ -74,11 +97,15 @@ class Pages:
     def plain(self, text: str) -> str:
         """A refusal's detail in the words of the page."""
         categories = {name: c.label for name, c in self.policy.categories.items()}
-        return domain.plain(text, categories | self.policy.purposes)
+        return words.plain(text, categories | self.policy.purposes)
 
     def when(self, at: datetime) -> str:
         """A day and time in the console's zone, to the second: 24 Nov 2026 06:12:45 CST."""
         return at.astimezone(self.zone).strftime("%-d %b %Y %H:%M:%S %Z")
+
+    def shown(self, value: Any) -> str:
+        """Anything of a line of facts: times in the console's zone, the rest as it is."""
+        return self.when(value) if isinstance(value, datetime) else str(value)
 
     def clock(self, at: datetime) -> str:
         """The time of day, to the second: 06:12:45 CST."""
@@ -116,6 +143,18 @@ def category_styles(policy: Policy) -> str:
 
 def _css_string(text: str) -> str:
     return "".join(c if c.isalnum() or c in "_-" else f"\\{ord(c):x} " for c in text)
+
+
+def _day(day: date | str | None) -> str:
+    """A day without a time: 24 Nov 2026."""
+    if isinstance(day, str):
+        day = date.fromisoformat(day)
+    return day.strftime("%-d %b %Y") if day else "–"
+
+
+def _pretty(value: Any) -> str:
+    """JSON for people: an entry of the log."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _iso(at: datetime) -> str:

@@ -5,56 +5,93 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import Response
+from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
 
-from alpr_console.domain import Typed, given, parse_local
+from alpr_console.domain.forms import Typed
+from alpr_console.domain.navigation import DECIDERS
+from alpr_console.domain.search import APPROVAL_NEEDED, ROWS, NotANumber, search_form
+from alpr_console.handlers import load_requests
 from alpr_console.pages import Pages, is_fragment
-from alpr_console.sessions import Session, Sessions
-from alpr_console.upstream import Problem, Refused, Upstream
+from alpr_console.session import Session
+from alpr_console.sessions import Sessions
+from alpr_console.upstream import Problem, Refused
 
-_ROWS = 50
 
-
-def routes(sessions: Sessions, pages: Pages, upstream: Upstream) -> APIRouter:
+def routes(sessions: Sessions, pages: Pages) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     signed_in = Depends(sessions.gate())
 
-    def show(
+    async def show(
         request: Request, session: Session, typed: Typed, *,
         found: dict[str, Any] | None = None, problem: Problem | None = None,
     ) -> Response:  # fmt: skip
-        template = "_found.html" if is_fragment(request) else "search.html"
-        status = problem.status if problem else HTTPStatus.OK
+        fragment = is_fragment(request)
         return pages.page(
-            request, template, session, status=status, typed=typed, found=found, problem=problem
-        )
+            request, "_found.html" if fragment else "search.html", session,
+            status=problem.status if problem else HTTPStatus.OK, typed=typed, found=found,
+            problem=problem, may_hold=session.principal.role in DECIDERS,
+            may_ask=problem is not None and problem.code in APPROVAL_NEEDED,
+            requests=() if fragment else await load_requests(session),
+        )  # fmt: skip
+
+    async def searched(
+        request: Request, session: Session, typed: Typed, body: dict[str, Any]
+    ) -> Response:
+        try:
+            found = await session.call("access-log", "POST", "/v1/searches", json=body)
+        except Refused as error:
+            return await show(request, session, typed, problem=error.here())
+        found["items"] = [read | {"at": _instant(read["captured_at"])} for read in found["items"]]
+        return await show(request, session, typed, found=found)
 
     @router.get("/search")
     async def search_page(request: Request, session: Session = signed_in) -> Response:
-        now = datetime.now(UTC)
-        typed = Typed({"from": pages.field_time(now - timedelta(days=1))})
-        typed["to"] = pages.field_time(now + timedelta(minutes=1))
-        return show(request, session, typed)
+        return await show(request, session, _of_a_day(pages))
 
     # POST though it only reads: a plate must not stand in an address, where histories and
     # proxies keep it.
     @router.post("/search")
     async def search(request: Request, session: Session = signed_in) -> Response:
         typed = Typed.of((await request.form()).items())
+        if typed["cursor"]:  # a further page: the access says the rest
+            body = {"cursor": typed["cursor"], "limit": ROWS}
+            return await searched(request, session, typed, body)
         try:
-            body = search_body(typed, pages)
-            found = await upstream.call(
-                "access-log", "POST", "/v1/searches", token=session.access_token, json=body
-            )
-        except ValueError:
-            return show(request, session, typed, problem=_NO_TIME)
+            body = search_form(typed, pages.zone) | {"limit": ROWS}
+        except ValueError as error:
+            return await show(request, session, typed, problem=_misread(error))
+        return await searched(request, session, typed, body)
+
+    @router.post("/search/requests")
+    async def ask(request: Request, session: Session = signed_in) -> Response:
+        """Ask a supervisor for the search that the form says."""
+        typed = Typed.of((await request.form()).items())
+        try:
+            body = search_form(typed, pages.zone)
+            await session.call("access-log", "POST", "/v1/search-approvals", json=body)
+        except ValueError as error:
+            return await show(request, session, typed, problem=_misread(error))
         except Refused as error:
-            if error.problem.status == HTTPStatus.UNAUTHORIZED:
-                raise
-            return show(request, session, typed, problem=error.problem)
-        found["items"] = [read | {"at": _instant(read["captured_at"])} for read in found["items"]]
-        return show(request, session, typed, found=found)
+            return await show(request, session, typed, problem=error.here())
+        if is_fragment(request):
+            return Response(headers={"HX-Redirect": "/search/requests?asked=1"})
+        return RedirectResponse("/search/requests?asked=1", HTTPStatus.SEE_OTHER)
+
+    @router.get("/search/requests")
+    async def own_requests(request: Request, session: Session = signed_in) -> Response:
+        return pages.page(
+            request, "requests.html", session, requests=await load_requests(session, needed=True),
+            asked="asked" in request.query_params,
+        )  # fmt: skip
+
+    @router.post("/search/approved")
+    async def search_approved(
+        request: Request, approval_id: Annotated[UUID, Form()], session: Session = signed_in
+    ) -> Response:
+        """The search that a supervisor approved, exactly as it was asked for, once."""
+        body = {"approval_id": str(approval_id), "limit": ROWS}
+        return await searched(request, session, _of_a_day(pages), body)
 
     @router.get("/reads/{read_id}/pictures/{which}")
     async def picture(
@@ -63,39 +100,26 @@ def routes(sessions: Sessions, pages: Pages, upstream: Upstream) -> APIRouter:
     ) -> Response:  # fmt: skip
         """Given only under the access record whose search returned the read."""
         path = f"/v1/reads/{read_id}/pictures/{which}"
-        params = {"access_id": str(access_id)}
-        jpeg = await upstream.picture(path, "access-log", session.access_token, params)
-        return Response(jpeg, media_type="image/jpeg")
+        jpeg = await session.get("access-log", path, {"access_id": str(access_id)})
+        return Response(jpeg.content, media_type="image/jpeg")
 
     return router
 
 
-_NO_TIME = Problem(
-    title="A time could not be read",
-    status=HTTPStatus.UNPROCESSABLE_ENTITY,
-    detail="Give from and to as a day and a time.",
-)
+def _of_a_day(pages: Pages) -> Typed:
+    """The form before anything was typed."""
+    now = datetime.now(UTC)
+    typed = Typed({"from": pages.field_time(now - timedelta(days=1))})
+    typed["to"] = pages.field_time(now + timedelta(minutes=1))
+    return typed
 
 
-def search_body(typed: Typed, pages: Pages) -> dict[str, Any]:
-    """The form as the door wants it; raises ValueError when a time is none.
-
-    What was left empty is left out, and so refused by the door, which records refusals too.
-    """
-    start = parse_local(typed["from"], pages.zone)
-    end = parse_local(typed["to"], pages.zone)
-    cameras = [c for c in typed["camera_ids"].replace(",", " ").split() if c]
-    fields = ("plate", "purpose", "case_number", "suspicion", "cursor")
-    return given({name: typed[name].strip() for name in fields}) | given(
-        {
-            "lookalike": "lookalike" in typed,
-            "attested": "attested" in typed,
-            "from": start and start.isoformat(),
-            "to": end and end.isoformat(),
-            "camera_ids": cameras or None,
-            "limit": _ROWS,
-        }
-    )
+def _misread(error: ValueError) -> Problem:
+    title, detail = "A time could not be read", "Give from and to as a day and a time."
+    if isinstance(error, NotANumber):
+        title = "A number of the area could not be read"
+        detail = f"Give the {error} as a number, degrees with a point: 41.8489, -87.9284."
+    return Problem(title=title, status=HTTPStatus.UNPROCESSABLE_ENTITY, detail=detail)
 
 
 def _instant(text: str) -> datetime:

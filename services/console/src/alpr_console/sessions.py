@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import Request
 
 from alpr_common.auth import NotSignedIn, Principal, TokenVerifier
-from alpr_common.errors import AlprError
 from alpr_common.policy import Role
 from alpr_console.cookies import CookieSeal
+from alpr_console.session import EnrolmentNeeded, Session, SignInNeeded, Tokens
 from alpr_console.upstream import Refused, Upstream
 
-Reason = Literal["signed-out", "expired", "locked"]
 Now = Callable[[], datetime]
 
 # Several requests of one page may find the token at its end at once. The first renews it, the
@@ -24,31 +23,8 @@ Now = Callable[[], datetime]
 _RENEWAL_KEPT_SECONDS = 60
 _ACTIVITY_STEP_SECONDS = 30
 _LAST_MOMENT = timedelta(seconds=15)
-
-
-class SignInNeeded(AlprError):
-    """Nobody is signed in (any more); the page asks again and keeps its place."""
-
-    status = HTTPStatus.UNAUTHORIZED
-    title = "Sign in first"
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(f"The session is {reason}.")
-        self.reason: Reason = reason
-
-
-@dataclass(frozen=True)
-class Session:
-    """A person and the tokens that speak for them."""
-
-    principal: Principal
-    access_token: str
-    refresh_token: str
-    expires_at: datetime
-
-    @property
-    def role(self) -> str:
-        return str(self.principal.role)
+_CODE_STEP = "alpr-code-step"
+_CODE_STEP_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -84,10 +60,10 @@ class Sessions:
         self._lock_seconds = lock_seconds
         self._refresh_before = timedelta(seconds=refresh_before_seconds)
         self._now = now
-        self._renewals: dict[str, asyncio.Task[Session]] = {}
+        self._renewals: dict[str, asyncio.Task[Tokens]] = {}
 
     def gate(
-        self, *, passive: bool = False, early: bool = False
+        self, *, passive: bool = False, early: bool = False, enrolling: bool = False
     ) -> Callable[[Request], Awaitable[Session]]:
         """The dependency that every page of a signed-in person declares.
 
@@ -95,35 +71,62 @@ class Sessions:
         renew the tokens some time before their end; others only when they must: a page asks one
         early route each minute, so that its many requests, which different replicas may answer,
         never renew at the same moment. identity takes a refresh token that comes twice for
-        stolen and ends the session.
+        stolen and ends the session. `enrolling` ones are open to who has yet to set up a second
+        factor.
         """
 
         async def depend(request: Request) -> Session:
             session = await self._present(request, passive, early)
             request.scope["alpr_session"] = session  # error pages keep the person's frame
+            if session.principal.must_enrol and not enrolling:
+                raise EnrolmentNeeded
             return session
 
-        depend.alpr_gate = "signed_in"  # type: ignore[attr-defined]
+        depend.alpr_gate = "enrolling" if enrolling else "signed_in"  # type: ignore[attr-defined]
         return depend
 
-    async def sign_in(self, request: Request, username: str, password: str) -> Session:
+    async def sign_in(
+        self, request: Request, username: str, password: str, code: str = ""
+    ) -> Session:
         """A new session, its cookies on the answer; raises `Refused`."""
+        said = {"username": username, "password": password}
         answer = await self._upstream.call(
-            "identity", "POST", "/v1/sessions", json={"username": username, "password": password}
+            "identity", "POST", "/v1/sessions", json=said | ({"code": code} if code else {})
         )
-        session = self._session_of(answer)
-        self._put(request, session)
-        self._touch(request, session)
-        return session
+        return self.begin(request, answer)
+
+    def begin(self, request: Request, answer: dict[str, Any]) -> Session:
+        """A session of the tokens that identity answered, whatever way of signing in it was."""
+        tokens = self._tokens_of(answer)
+        self._put(request, tokens)
+        self._touch(request, tokens)
+        return self._session(request, tokens)
+
+    def seal_code_step(self, username: str, password: str) -> str:
+        """Name and password for the page that asks for the code: nobody types them twice, and
+        neither the page nor this process keeps them in the clear."""
+        until = self._now().timestamp() + _CODE_STEP_SECONDS
+        return self._seal.seal(_CODE_STEP, {"u": username, "p": password, "t": until})
+
+    def open_code_step(self, sealed: str) -> tuple[str, str] | None:
+        """Name and password; None when the step is not ours or took too long."""
+        content = self._seal.open(_CODE_STEP, sealed)
+        if content is None or float(content["t"]) < self._now().timestamp():
+            return None
+        return content["u"], content["p"]
+
+    async def renew(self, request: Request, session: Session) -> None:
+        """New tokens at once: what the person may do has just changed. Raises `SignInNeeded`."""
+        session.tokens = await self._renewed(request, session.tokens, needed=True)
 
     async def sign_out(self, request: Request) -> None:
         """End the session at identity and drop the cookies, whatever identity says."""
-        session = self._opened(request)
+        tokens = self._opened(request)
         self._cookies(request).extend(self._expired_cookies())
-        if session is not None:
+        if tokens is not None:
             try:
                 await self._upstream.call(
-                    "identity", "DELETE", "/v1/sessions", token=session.access_token
+                    "identity", "DELETE", "/v1/sessions", token=tokens.access_token
                 )
             except Refused:
                 # The tokens end by themselves within minutes; the cookies are gone now.
@@ -136,21 +139,27 @@ class Sessions:
         ]
 
     async def _present(self, request: Request, passive: bool, early: bool) -> Session:
-        session = self._opened(request)
-        if session is None:
+        tokens = self._opened(request)
+        if tokens is None:
             has_cookie = self._names.session in request.cookies
             raise SignInNeeded("expired" if has_cookie else "signed-out")
-        idle = self._idle_seconds(request, session)
+        idle = self._idle_seconds(request, tokens)
         if self._lock_seconds and idle > self._lock_seconds:
             raise SignInNeeded("locked")
-        left = session.expires_at - self._now()
+        left = tokens.expires_at - self._now()
         if left <= (self._refresh_before if early else _LAST_MOMENT):
-            session = await self._renewed(request, session)
+            tokens = await self._renewed(request, tokens)
         if not passive and idle > _ACTIVITY_STEP_SECONDS:
-            self._touch(request, session)
-        return session
+            self._touch(request, tokens)
+        return self._session(request, tokens)
 
-    def _opened(self, request: Request) -> Session | None:
+    def _session(self, request: Request, tokens: Tokens) -> Session:
+        async def renew(old: Tokens) -> Tokens:
+            return await self._renewed(request, old, needed=True)
+
+        return Session(tokens, self._upstream, renew)
+
+    def _opened(self, request: Request) -> Tokens | None:
         content = self._seal.open(self._names.session, request.cookies.get(self._names.session, ""))
         if content is None:
             return None
@@ -161,21 +170,22 @@ class Sessions:
             if expires_at > self._now():
                 return None  # not expired, hence not one of this system's (or its key changed)
             principal = _expired_principal(content)
-        return Session(principal, content["a"], content["r"], expires_at)
+        return Tokens(principal, content["a"], content["r"], expires_at)
 
-    def _idle_seconds(self, request: Request, session: Session) -> float:
+    def _idle_seconds(self, request: Request, tokens: Tokens) -> float:
         content = self._seal.open(
             self._names.activity, request.cookies.get(self._names.activity, "")
         )
-        if content is None or content.get("s") != session.principal.session_id:
+        if content is None or content.get("s") != tokens.principal.session_id:
             return float("inf")
         return self._now().timestamp() - float(content["t"])
 
-    async def _renewed(self, request: Request, session: Session) -> Session:
-        key = sha256(session.refresh_token.encode()).hexdigest()
+    async def _renewed(self, request: Request, tokens: Tokens, *, needed: bool = False) -> Tokens:
+        """`needed`: what is left of the old token is of no use."""
+        key = sha256(tokens.refresh_token.encode()).hexdigest()
         task = self._renewals.get(key)
         if task is None:
-            task = asyncio.create_task(self._renew(session.refresh_token))
+            task = asyncio.create_task(self._renew(tokens.refresh_token))
             self._renewals[key] = task
             asyncio.get_running_loop().call_later(
                 _RENEWAL_KEPT_SECONDS, self._renewals.pop, key, None
@@ -185,40 +195,40 @@ class Sessions:
         except Refused as error:
             # Another replica may have used the refresh token a moment ago and its answer is on
             # the way to this browser; what is left of the old token bridges that.
-            if session.expires_at > self._now():
-                return session
+            if tokens.expires_at > self._now() and not needed:
+                return tokens
             if error.problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
             raise SignInNeeded("expired") from error
         self._put(request, renewed)
         return renewed
 
-    async def _renew(self, refresh_token: str) -> Session:
+    async def _renew(self, refresh_token: str) -> Tokens:
         answer = await self._upstream.call(
             "identity", "POST", "/v1/sessions/refresh", json={"refresh_token": refresh_token}
         )
-        return self._session_of(answer)
+        return self._tokens_of(answer)
 
-    def _session_of(self, answer: dict[str, Any]) -> Session:
+    def _tokens_of(self, answer: dict[str, Any]) -> Tokens:
         token = answer["access_token"]
         expires_at = datetime.fromisoformat(answer["expires_at"]).astimezone(UTC)
-        return Session(self._verifier.verify(token), token, answer["refresh_token"], expires_at)
+        return Tokens(self._verifier.verify(token), token, answer["refresh_token"], expires_at)
 
-    def _put(self, request: Request, session: Session) -> None:
+    def _put(self, request: Request, tokens: Tokens) -> None:
         sealed = self._seal.seal(
             self._names.session,
             {
-                "a": session.access_token,
-                "r": session.refresh_token,
-                "e": session.expires_at.timestamp(),
-                "s": session.principal.session_id,
-                "p": session.principal.person_id,
+                "a": tokens.access_token,
+                "r": tokens.refresh_token,
+                "e": tokens.expires_at.timestamp(),
+                "s": tokens.principal.session_id,
+                "p": tokens.principal.person_id,
             },
         )
         self._cookies(request).append(self._cookie(self._names.session, sealed))
 
-    def _touch(self, request: Request, session: Session) -> None:
-        content = {"s": session.principal.session_id, "t": self._now().timestamp()}
+    def _touch(self, request: Request, tokens: Tokens) -> None:
+        content = {"s": tokens.principal.session_id, "t": self._now().timestamp()}
         sealed = self._seal.seal(self._names.activity, content)
         self._cookies(request).append(self._cookie(self._names.activity, sealed))
 

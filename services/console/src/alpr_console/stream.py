@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +12,9 @@ import structlog
 from pydantic import ValidationError
 
 from alpr_common.messages.alert import AlertState
-from alpr_console.domain import Alert, announcement
-from alpr_console.sessions import Session
-from alpr_console.upstream import Problem, Refused, Upstream
+from alpr_console.domain.alert import Alert, announcement
+from alpr_console.session import Session, SignInNeeded
+from alpr_console.upstream import Problem, Refused
 
 log = structlog.get_logger()
 
@@ -21,6 +22,7 @@ RenderRow = Callable[[Alert], str]
 
 # The alert service sends heartbeat comments well within this.
 _SILENCE_MAX_SECONDS = 45.0
+_OPENS_SECONDS = 15.0
 # A browser that reads slowly holds up its own stream and nobody's memory.
 _AHEAD = 32
 
@@ -67,6 +69,21 @@ async def parse_events(lines: AsyncIterator[str]) -> AsyncIterator[ServerSentEve
                 event.last_id = value
 
 
+@dataclass(frozen=True)
+class Listening:
+    """A stream that was opened: what comes from it, and the task that reads it."""
+
+    heard: Heard
+    reader: "asyncio.Task[None]"
+
+
+async def _tell(heard: Heard, event: ServerSentEvent | None) -> None:
+    """Raises TimeoutError when nobody takes anything any more: the browser left before its answer
+    began, and nothing else would end the reading."""
+    async with asyncio.timeout(_SILENCE_MAX_SECONDS):
+        await heard.put(event)
+
+
 class Relay:
     """Relays one person's stream.
 
@@ -75,30 +92,41 @@ class Relay:
     which is why they travel in the stream.
     """
 
-    def __init__(self, upstream: Upstream, render_row: RenderRow, heartbeat_seconds: float) -> None:
-        self._upstream = upstream
+    def __init__(self, render_row: RenderRow, heartbeat_seconds: float) -> None:
         self._render_row = render_row
         self._heartbeat_seconds = heartbeat_seconds
         self._readers: set[asyncio.Task[None]] = set()
 
-    async def events(self, session: Session, last_event_id: str | None) -> AsyncIterator[bytes]:
+    async def listen(self, session: Session, last_event_id: str | None) -> "Listening":
+        """Open the alert service's stream, or have its refusal to tell.
+
+        Before the answer begins: a token that has to be renewed for it comes back to the browser
+        as a cookie, which only the head of an answer can carry.
+        """
+        heard: Heard = asyncio.Queue(_AHEAD)
+        opened = asyncio.Event()
+        # A task of its own: when the browser leaves, the response's scope cancels everything in
+        # it again and again, and the connection to the alert service would not get to close.
+        reader = asyncio.create_task(self._read(session, last_event_id, heard, opened))
+        self._readers.add(reader)
+        reader.add_done_callback(self._readers.discard)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_OPENS_SECONDS):
+                await opened.wait()
+        return Listening(heard, reader)
+
+    async def events(self, listening: "Listening") -> AsyncIterator[bytes]:
         """The stream's bytes, until either side ends it.
 
         It also ends when the alert service has not even sent its own heartbeat for a while: a
         page must not go on saying "live" because this relay lives.
         """
-        heard: Heard = asyncio.Queue(_AHEAD)
-        # A task of its own: when the browser leaves, the response's scope cancels everything in
-        # it again and again, and the connection to the alert service would not get to close.
-        reader = asyncio.create_task(self._read(session, last_event_id, heard))
-        self._readers.add(reader)
-        reader.add_done_callback(self._readers.discard)
         silent_seconds = 0.0
         try:
             while silent_seconds < _SILENCE_MAX_SECONDS:
                 try:
                     async with asyncio.timeout(self._heartbeat_seconds):
-                        event = await heard.get()
+                        event = await listening.heard.get()
                 except TimeoutError:
                     silent_seconds += self._heartbeat_seconds
                     yield _HEARTBEAT.encode()
@@ -108,24 +136,30 @@ class Relay:
                 silent_seconds = 0.0
                 yield event.encode()
         finally:
-            reader.cancel()
+            listening.reader.cancel()
 
-    async def _read(self, session: Session, last_event_id: str | None, heard: Heard) -> None:
+    async def _read(
+        self, session: Session, last_event_id: str | None, heard: Heard, opened: asyncio.Event
+    ) -> None:
         try:
-            async with self._upstream.stream(
-                "alerts", "/v1/alerts/stream", session.access_token, last_event_id
-            ) as response:
-                await heard.put(ServerSentEvent("ready", ["{}"]))
+            async with session.stream("alerts", "/v1/alerts/stream", last_event_id) as response:
+                opened.set()
+                await _tell(heard, ServerSentEvent("ready", ["{}"]))
                 async for event in parse_events(response.aiter_lines()):
                     if event.event == "heartbeat":
-                        await heard.put(_HEARTBEAT)
+                        await _tell(heard, _HEARTBEAT)
                     elif event.event == "alert" and (shown := self._shown(event)) is not None:
-                        await heard.put(shown)
+                        await _tell(heard, shown)
         except Refused as error:
-            await heard.put(_trouble(error.problem))
-        except httpx.HTTPError as error:
+            await _tell(heard, _trouble(error.problem))
+        except SignInNeeded as error:
+            problem = Problem(title=error.title, status=int(error.status), detail=error.detail)
+            await _tell(heard, _trouble(problem))
+        except (httpx.HTTPError, TimeoutError) as error:
             log.info("stream.broken", error=repr(error))
-        await heard.put(None)
+        opened.set()
+        with suppress(TimeoutError):
+            await _tell(heard, None)
 
     def _shown(self, event: ServerSentEvent) -> ServerSentEvent | None:
         try:

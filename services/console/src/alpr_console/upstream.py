@@ -61,6 +61,13 @@ class Refused(AlprError):
         super().__init__(problem.detail or problem.title)
         self.problem = problem
 
+    def here(self) -> Problem:
+        """The problem, to be shown beside what was asked; raises it when it is about the session,
+        which is asked for again over the whole page."""
+        if self.problem.status == HTTPStatus.UNAUTHORIZED:
+            raise self
+        return self.problem
+
 
 class Upstream:
     """The services, through one pool of connections."""
@@ -77,20 +84,30 @@ class Upstream:
     async def call(
         self, service: ServiceName, method: str, path: str, *, token: str | None = None,
         params: Mapping[str, Any] | None = None, json: Any = None,
-        files: Mapping[str, tuple[str, bytes, str]] | None = None,
     ) -> Any:  # fmt: skip
         """The answer's JSON (None when it has no content); raises `Refused`."""
-        response = await self._request(
-            service, method, path, token, params=_given(params), json=json, files=files
-        )
+        response = await self.ask(service, method, path, token=token, params=params, json=json)
         return response.json() if response.content else None
 
-    async def picture(
-        self, path: str, service: ServiceName, token: str, params: Mapping[str, Any] | None = None
-    ) -> bytes:
-        """A JPEG; raises `Refused`."""
-        response = await self._request(service, "GET", path, token, params=_given(params))
-        return response.content
+    async def ask(
+        self, service: ServiceName, method: str, path: str, *, token: str | None = None,
+        params: Mapping[str, Any] | None = None, json: Any = None,
+        files: Mapping[str, tuple[str, bytes, str]] | None = None,
+    ) -> httpx.Response:  # fmt: skip
+        """The answer as it came; raises `Refused`."""
+        url = self._urls[service] + path
+        try:
+            response = await self._client.request(
+                method, url, headers=_headers(token), params=_given(params), json=json, files=files
+            )
+        except httpx.TransportError as error:
+            raise Refused(_away(service)) from error
+        if response.is_error:
+            raise Refused(_problem(response))
+        return response
+
+    def address(self, service: ServiceName) -> str:
+        return self._urls[service]
 
     @asynccontextmanager
     async def stream(
@@ -113,18 +130,6 @@ class Upstream:
                 yield response
         except httpx.TransportError as error:
             raise Refused(_away(service)) from error
-
-    async def _request(
-        self, service: ServiceName, method: str, path: str, token: str | None, **content: Any
-    ) -> httpx.Response:
-        url = self._urls[service] + path
-        try:
-            response = await self._client.request(method, url, headers=_headers(token), **content)
-        except httpx.TransportError as error:
-            raise Refused(_away(service)) from error
-        if response.is_error:
-            raise Refused(_problem(response))
-        return response
 
 
 def _headers(token: str | None) -> dict[str, str]:

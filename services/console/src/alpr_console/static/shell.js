@@ -34,6 +34,7 @@ export function typing(target) {
 // --- The session -----------------------------------------------------------------------------
 
 const cover = document.getElementById("sign-in-again");
+const blankForm = cover?.querySelector("form").cloneNode(true);
 let lastActivityAt = Date.now();
 let lastToldAt = Date.now();
 
@@ -48,7 +49,7 @@ export function askToSignIn(reason) {
   if (cover.open) return;
   document.querySelectorAll("dialog[open]").forEach((dialog) => dialog.close());
   cover.showModal();
-  cover.querySelector("[name=username]").focus();
+  cover.querySelector("[name=username], [name=code]")?.focus();
 }
 
 // Asks whether somebody is signed in; covers the page when not. Resolves to whether.
@@ -68,7 +69,7 @@ async function signInAgain(form) {
   const button = form.querySelector("button[type=submit]");
   button.disabled = true;
   try {
-    const answer = await fetch("/sign-in", {
+    const answer = await fetch(form.getAttribute("action"), {
       method: "POST", headers: { "HX-Request": "true" }, body: new URLSearchParams(new FormData(form)),
     });
     if (answer.status !== 204) {
@@ -79,8 +80,7 @@ async function signInAgain(form) {
     }
     // Somebody else at this page must see it as theirs, not as the one before left it.
     if (answer.headers.get("Alpr-Person") !== document.body.dataset.person) location.assign("/board");
-    form.reset();
-    form.querySelector(".refusal")?.remove();
+    form.replaceWith(blankForm.cloneNode(true)); // nothing typed stays, not even the step of the code
     cover.close();
     lastActivityAt = lastToldAt = Date.now();
     sessionRestored.dispatchEvent(new Event("restored"));
