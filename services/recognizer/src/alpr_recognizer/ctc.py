@@ -11,6 +11,8 @@ from alpr_recognizer.domain import CHARSET, Floats, Reading
 
 _BEAMS = 8
 _LEAST_STEP_PROBABILITY = 1e-3
+_LEAST_CANDIDATE = 0.02
+"""A text of another length is considered from this part of the best one's probability on."""
 _BLANK = 0
 _SURE_BLANK = 0.9999
 
@@ -27,19 +29,36 @@ def read_ctc(logits: Floats, temperature: float, charset: str) -> Reading:
     `temperature` calibrates them. Characters outside A-Z and 0-9 in `charset` vanish from the
     text, as they do from every normalized plate.
     """
+    return ctc_candidates(logits, temperature, charset)[0]
+
+
+def ctc_candidates(logits: Floats, temperature: float, charset: str) -> list[Reading]:
+    """At least one reading, best first: the likeliest text, and those of another length that are
+    in real doubt. (Of the same length are the `probabilities` of the first.)"""
     steps = np.exp(log_softmax(logits.astype(np.float64) / temperature))
     steps = _without_sure_blanks(_folded(steps, charset))
     texts = beam_search(steps)
-    best, probability = texts[0]
-    if not best:
+    total = sum(p for _, p in texts) or 1.0
+    of_length: dict[int, float] = {}
+    best_of_length: dict[int, tuple[str, float]] = {}
+    for text, probability in texts:
+        of_length[len(text)] = of_length.get(len(text), 0.0) + probability / total
+        best_of_length.setdefault(len(text), (text, probability))
+    return [
+        _reading(steps, text, probability, of_length[len(text)])
+        for text, probability in best_of_length.values()
+        if text == texts[0][0] or probability >= _LEAST_CANDIDATE * texts[0][1]
+    ]
+
+
+def _reading(steps: Floats, text: str, probability: float, same_length: float) -> Reading:
+    if not text:
         return Reading("", 0.0, np.zeros((0, len(CHARSET))))
-    classes = [CHARSET.index(c) + 1 for c in best]
+    classes = [CHARSET.index(c) + 1 for c in text]
     posteriors, exact = substitutions(steps, classes)
     if exact <= 0:
         exact = probability
-    total = sum(p for _, p in texts) or 1.0
-    same_length = sum(p for text, p in texts if len(text) == len(best)) / total
-    return Reading(best, min(1.0, exact), posteriors, same_length)
+    return Reading(text, min(1.0, exact), posteriors, same_length)
 
 
 def _folded(steps: Floats, charset: str) -> Floats:

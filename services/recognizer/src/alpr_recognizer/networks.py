@@ -2,16 +2,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from alpr_recognizer.ctc import log_softmax, read_ctc
+from alpr_recognizer.ctc import ctc_candidates, log_softmax
 from alpr_recognizer.domain import Image, PlateBox, Reading, WeightsRefused
 from alpr_recognizer.models import DetectorConfig, ReaderConfig
 from alpr_recognizer.pictures import fit, grey, letterbox
-from alpr_recognizer.syntax import with_syntax
+from alpr_recognizer.syntax import likeliest
 
 Tensor = npt.NDArray[np.float32]
 
@@ -133,16 +134,13 @@ def readings(logits: Tensor, states: Tensor | None, config: ReaderConfig) -> lis
     """What [B, T, C] character logits and [B, J] jurisdiction logits (or None) say."""
     out = []
     for index, rows in enumerate(logits):
-        reading = read_ctc(rows.astype(np.float64), config.temperature, config.charset)
+        candidates = ctc_candidates(rows.astype(np.float64), config.temperature, config.charset)
         if states is not None and config.jurisdictions:
             scaled = states[index].astype(np.float64) / config.jurisdiction_temperature
             shares = np.exp(log_softmax(scaled)).tolist()
             codes = dict(zip(config.jurisdictions, shares, strict=True))
-            reading = Reading(
-                reading.text, reading.confidence, reading.probabilities,
-                reading.length_certainty, codes,
-            )  # fmt: skip
-        out.append(with_syntax(reading))
+            candidates = [replace(candidate, jurisdictions=codes) for candidate in candidates]
+        out.append(likeliest(candidates))
     return out
 
 

@@ -1,0 +1,183 @@
+"""What plate texts of each jurisdiction usually look like, and how much a text fits.
+
+It is a prior, not a rule: personalised plates exist everywhere.
+"""
+
+import re
+from functools import cache
+
+# L a letter, N a digit, # a digit but 0; else as in regular expressions. From the jurisdictions'
+# published serial formats, older ones included, without separators. Sets in brackets are the
+# letters that a jurisdiction issues where it leaves some out, most of them for looking like digits.
+_CYRILLIC = "[ABCEHIKMOPTXY]"  # letters that both alphabets have
+_FORMATS: dict[str, tuple[str, ...]] = {
+    "BR": ("LLLNNNN", "LLLNLNN"),
+    "AR": ("LLLNNN", "LLNNNLL"),
+    "EU-A": (r"L{1,2}#N{0,4}[A-HJ-NPR-Z]{1,3}", r"L{1,2}#N{2,5}", r"L{1,2}L{1,5}#N{0,1}"),
+    "EU-B": ("#?[A-HJ-NPR-Z]{3}NNN", "NNN[A-HJ-NPR-Z]{3}"),
+    "EU-BG": (rf"{_CYRILLIC}{{1,2}}N{{4}}{_CYRILLIC}{{1,2}}",),
+    "EU-BY": (rf"N{{4}}{_CYRILLIC}{{2}}N",),
+    "EU-CH": (r"L{2}#N{0,5}",),
+    "EU-CY": ("LLLNNN",),
+    "EU-CZ": ("#[A-FH-NPR-Z][A-FH-NPR-Z0-9]NNNN", r"[A-FH-NPR-Z]{2,3}N{4}"),
+    "EU-D": (r"L{1,3}L{1,2}#N{0,3}[EH]?", r"L{1,3}#N{2,5}"),
+    "EU-DK": (r"LL#N{3,4}",),
+    "EU-E": ("NNNN[B-DF-HJ-NPR-TV-Z]{3}", r"L{1,2}N{4}L{1,2}"),
+    "EU-EST": ("NNNLLL",),
+    "EU-F": (
+        "[A-HJ-NP-TV-Z]{2}NNN[A-HJ-NP-TV-Z]{2}",
+        r"#N{0,3}[A-HJ-NP-TV-Z]{2,3}(?:NN|2[AB])",
+    ),
+    "EU-FIN": (r"L{2,3}#N{0,2}",),
+    "EU-GB": ("[A-HJ-PR-Z]{2}NN[A-HJ-PR-Z]{3}", r"L#N{0,2}LLL", r"LLL#N{0,2}L", r"L{1,3}#N{1,3}"),
+    "EU-GR": ("[ABEZHIKMNOPTYX]{3}#NNN",),
+    "EU-H": ("LLLNNN", "LLLLNNN"),
+    "EU-HR": (r"LLN{3,4}L{1,2}",),
+    "EU-I": ("[A-HJ-NPR-TV-Z]{2}NNN[A-HJ-NPR-TV-Z]{2}", r"LL[A-Z0-9]N{5}"),
+    "EU-IRL": (r"N{2}[12]?L{1,2}#N{0,5}",),
+    "EU-IS": ("LLNNN", "LLLNN"),
+    "EU-L": ("LLNNNN", r"N{4,5}"),
+    "EU-LT": ("LLLNNN",),
+    "EU-LV": (r"LL#N{0,3}",),
+    "EU-M": ("LLLNNN",),
+    "EU-MK": (r"LLN{3,4}LL",),
+    "EU-MNE": ("LLLLNNN",),
+    "EU-N": (r"LL#N{3,4}",),
+    # No vowels, C or Q since 1978.
+    "EU-NL": tuple(
+        form.replace("L", "[BDF-HJ-NPR-TV-Z]")
+        for form in (
+            "LLNNNN", "NNNNLL", "NNLLNN", "LLNNLL", "LLLLNN", "NNLLLL", "NNLLLN", "NLLLNN",
+            "LLNNNL", "LNNNLL", "LLLNNL", "NLLNNN", "NNNLLN",
+        )
+    ),
+    "EU-P": ("NNNNLL", "NNLLNN", "LLNNNN", "LLNNLL"),
+    "EU-PL": ("L{2,3}(?=[A-Z]*[0-9])[AC-HJ-NPR-Y0-9]{4,5}",),
+    "EU-RO": (r"L{1,2}N{2,3}LLL",),
+    "EU-RUS": (rf"{_CYRILLIC}N{{3}}{_CYRILLIC}{{2}}N{{2,3}}",),
+    "EU-S": ("LLLNN[A-NP-Z0-9]",),
+    "EU-SK": ("LLNNNLL",),
+    "EU-SRB": (r"LLN{3,4}LL",),
+    "EU-TR": (r"NNL{1,3}N{2,4}",),
+    "EU-UA": (rf"{_CYRILLIC}{{2}}N{{4}}{_CYRILLIC}{{2}}",),
+}  # fmt: skip
+
+# Per state, from the published formats and what the training pool's train split shows often.
+_US_FORMS = """
+AK LLLNNN
+AL NNLNNNN,NLNNNNL,NNLNNLL,NNLNNNL
+AR NNNLLL,LLLNNL
+AZ LLLNNNN,LLLNNN,NNNLLL
+CA NLLLNNN,NLNNNNN,NNNNNLN,LLLLLNN,LLLLLLN
+CO NNNLLL,LLLNNN,LLLLNN
+CT NNNLLL,LLNNNNN,LLLNNN
+DC LLNNNN,NNNNNN
+DE NNNNNN,NNNNN,LNNNNN
+FL LNNNLL,LNNLLL,LLLLNN,NNNLLL
+GA LLLNNNN,NNNNLLL
+HI LLLNNN
+IA NNNLLL,LLLNNN,NNNNLL
+ID LNNNNNN,NLNNNNN,NLLNNNN,NLLNNN,NNNNN,LNNNNN,NLLLNNN
+IL NNNNNNN,LNNNNNN,LLNNNNN
+IN NNNLLL,NNNL,NNNLL,NNLNNNN
+KS NNNLLL,LLLNNN
+KY NNNLLL
+LA LLLNNN,NNNLLL,LNNNNNN
+MA NNNLLN,NNLLNN,NNNLLL,NNNNLL
+MD LLLNNN,NLLNNNN,NNNLNNN,LNNNNNN,NLLLNN,NNNNNL
+ME NNNNLL,NNNLLL
+MI LLLNNNN,NLLLNN
+MN NNNLLL,LLLNNN,LLNNN
+MO LLNLNL,NNNLLL
+MS LLLNNN,LLNNNN,NNNLLL
+MT NNNNNNL,NNNLLL
+NC LLLNNNN,LNNNN
+ND NNNLLL,LLLNNN
+NE LLLNNN,NNLNNN,NLNNNN,NLLNNN
+NH NNNNNNN,NNNNNN
+NJ LLLNNL,LNNLLL,LLNNNL
+NM NNNLLL,LLLNNN
+NV NNNLLL,NNLNNN
+NY LLLNNNN
+OH LLLNNNN,LLNNLL
+OK NNNLLL,LLLNNN
+OR NNNLLL,LLLNNN,NNNNN
+PA LLLNNNN,LNLNLL
+RI LLNNN,NNNNNN,NNNNN
+SC NNNLLL,LLLNNN
+SD NLLNNN,NNLNNN
+TN NNNLLL,LNNNNL,LLLNNN
+TX LLLNNN,NNNLLL,LLNLNNN,NLNNNN,LLLNNNN
+UT NNNLLL,LNNNLL
+VA LLLNNNN,LLLNNN,LLNNNN,NNNNLL
+VT LLLNNN
+WA NNNLLL,LLLNNNN,LLNLLLL,NNNNN
+WI NNNLLL,LLLNNNN,LLLNNN
+WV NLLNNN,LLLNNN,LLNNNN,NLNNNN
+WY NNNNNNN,NNNNL,NNNNNN,NNNNNL
+"""
+_US_LETTER = "[A-NP-Z0]"
+"""US serials hardly use the letter O, and their registers write 0 for it in personalised ones."""
+
+USUAL = 0.95
+"""How well a text fits that has a form its jurisdiction issues; this and the following were chosen
+on the pool's val crops."""
+UNUSUAL = 0.05
+_OTHER_STATES = 0.4
+_PERSONALISED = 0.3
+_US_UNUSUAL = 0.1
+_US_WITH_O = 0.02
+
+
+@cache
+def _us_forms() -> dict[str, re.Pattern[str]]:
+    rows = (line.split() for line in _US_FORMS.split("\n") if line)
+    kinds = {"L": _US_LETTER, "N": "[0-9]"}
+    forms = {
+        f"US-{state}": re.compile(
+            "|".join("".join(kinds[c] for c in form) for form in listed.split(","))
+        )
+        for state, listed in rows
+    }
+    forms["US"] = re.compile("|".join(one.pattern for one in forms.values()))
+    forms["personalised"] = re.compile(f"{_US_LETTER}{{2,8}}|[0-9]{{2,7}}")
+    return forms
+
+
+@cache
+def _pattern(jurisdiction: str) -> re.Pattern[str] | None:
+    if jurisdiction.startswith("US-"):
+        return _us_forms().get(jurisdiction)
+    formats = _FORMATS.get(jurisdiction)
+    if formats is None:
+        return None
+    kinds = {"L": "[A-Z]", "N": "[0-9]", "#": "[1-9]"}
+    either = re.sub(r"\[[^]]*]|[LN#]", lambda m: kinds.get(m[0], m[0]), "|".join(formats))
+    return re.compile(either)
+
+
+def is_known(jurisdiction: str) -> bool:
+    """Whether the jurisdiction's forms are known."""
+    return _pattern(jurisdiction) is not None
+
+
+def has_usual_form(text: str, jurisdiction: str) -> bool | None:
+    """Whether a normalized text has a form that the jurisdiction issues; None when not known."""
+    pattern = _pattern(jurisdiction)
+    return None if pattern is None else pattern.fullmatch(text) is not None
+
+
+def _us_otherwise(text: str) -> float:
+    if "O" in text:
+        return _US_WITH_O
+    forms = _us_forms()
+    if forms["US"].fullmatch(text):
+        return _OTHER_STATES
+    return _PERSONALISED if forms["personalised"].fullmatch(text) else _US_UNUSUAL
+
+
+def likelihood(text: str, jurisdiction: str) -> float:
+    """How likely such a text is on a plate of a jurisdiction with known forms, up to a factor."""
+    if has_usual_form(text, jurisdiction):
+        return USUAL
+    return _us_otherwise(text) if jurisdiction.startswith("US-") else UNUSUAL
