@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,7 +12,12 @@ from alpr_common.kafka import Publisher
 from alpr_local.processes import ServiceProcess, Services
 from tests.integration.alerts.service_under_test import AlertsLine
 
-QUICK = {"ALPR_ALERTS_STREAM_HEARTBEAT_SECONDS": "0.5", "ALPR_ALERTS_STREAM_CHECK_SECONDS": "2"}
+QUICK = {
+    "ALPR_ALERTS_STREAM_HEARTBEAT_SECONDS": "0.5",
+    "ALPR_ALERTS_STREAM_CHECK_SECONDS": "2",
+    # The samples' reads are of one day in the past: retention has tests of its own.
+    "ALPR_POLICY_FILE": str(Path(__file__).parent / "long_retention.toml"),
+}
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ REPLICAS = ("", "second", "third")
 def replica_urls(services: Services, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Three replicas under a policy that escalates after three seconds."""
     policy: Path = tmp_path_factory.mktemp("policy") / "policy.toml"
-    policy.write_text("alert_escalation_seconds = 3\n")
+    policy.write_text("alert_escalation_seconds = 3\nreads_retention_days = 36500\n")
     environment = {**QUICK, "ALPR_POLICY_FILE": str(policy)}
     started = [
         services.start("alerts", instance=name, environment=environment, wait=False)

@@ -14,6 +14,7 @@ from alpr_common.messages.hit import Hit
 from alpr_common.policy import NOT_PROBABLE_CAUSE
 from alpr_common.topics import ALERTS, HITS
 from alpr_local.processes import ServiceProcess, Services
+from tests.integration.alerts.conftest import QUICK
 from tests.integration.alerts.service_under_test import AlertsLine, ids
 from tests.support.topics import everything
 from tests.support.waiting import eventually
@@ -169,7 +170,7 @@ async def test_killing_the_service_mid_way_loses_and_doubles_nothing(
 async def test_two_replicas_share_the_hits_and_raise_each_alert_once(
     line: AlertsLine, services: Services
 ) -> None:
-    second = await asyncio.to_thread(services.start, "alerts", instance="second")
+    second = await asyncio.to_thread(services.start, "alerts", instance="second", environment=QUICK)
     hits = [hit(s, plate=f"TW0{n:03d}") for n in range(40) for s in (0, 30)]
     await line.publish(*hits)
     await line.handled()

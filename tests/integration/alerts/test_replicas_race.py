@@ -21,6 +21,8 @@ from tests.unit.alerts.samples import AGENCY, OTHER_AGENCY, hit
 
 pytestmark = pytest.mark.integration
 
+POLICY = Policy(reads_retention_days=36500)
+
 
 @pytest.fixture
 async def database(fresh_stack: Stack) -> AsyncIterator[Database]:
@@ -46,7 +48,7 @@ async def test_the_same_hits_at_once_in_any_batches_raise_each_alert_once(
         shuffle.shuffle(mine)
         size = n + 1
         for start in range(0, len(mine), size):
-            await take_hits(database, Policy(), mine[start : start + size], datetime.now(UTC))
+            await take_hits(database, POLICY, mine[start : start + size], datetime.now(UTC))
 
     async with asyncio.timeout(60):
         await asyncio.gather(*(consumer(n) for n in range(6)))
@@ -82,7 +84,7 @@ async def test_positions_of_the_stream_become_visible_in_their_order(database: D
     async def write(n: int) -> None:
         for m in range(10):
             one = hit(m * 400, plate=f"STREA{n}", agency_id="IL-STREAM")
-            await take_hits(database, Policy(), [Arrived(one, Context())], datetime.now(UTC))
+            await take_hits(database, POLICY, [Arrived(one, Context())], datetime.now(UTC))
             # A transaction that gives its number back.
             try:
                 async with database.transaction("IL-STREAM") as connection:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from alpr_local.processes import ServiceProcess, Services
+from tests.integration.alerts.conftest import QUICK
 from tests.integration.alerts.service_under_test import SEEN, AlertsClient, AlertsLine, Event
 from tests.support.waiting import eventually
 from tests.unit.alerts.samples import OTHER_AGENCY, hit
@@ -97,7 +98,7 @@ async def test_who_resumes_late_is_told_how_the_alert_stands_now(line: AlertsLin
 async def test_every_replica_streams_what_any_replica_did(
     line: AlertsLine, services: Services
 ) -> None:
-    second = await asyncio.to_thread(services.start, "alerts", instance="second")
+    second = await asyncio.to_thread(services.start, "alerts", instance="second", environment=QUICK)
     officer = line.person()
     start = await position(officer)
     async with officer.stream(url=second.url) as there, officer.stream() as here:

@@ -264,18 +264,50 @@ def test_an_alert_that_nobody_answers_in_time_is_escalated_once() -> None:
     alert = new_alert()
     for early in (0, 119.9):
         with pytest.raises(refusals.NothingToEscalate):
-            domain.escalate(alert, NOON + timedelta(seconds=early), 120)
+            domain.escalate(alert, NOON + timedelta(seconds=early))
     due = NOON + timedelta(seconds=120)
-    after = domain.take(alert, domain.escalate(alert, due, 120), domain.SYSTEM, due)
+    after = domain.take(alert, domain.escalate(alert, due), domain.SYSTEM, due)
     assert after.state is AlertState.NEW
     assert after.escalated_at == due
     with pytest.raises(refusals.NothingToEscalate):
-        domain.escalate(after, due, 120)
+        domain.escalate(after, due)
     # It can still be answered, and one that was answered is never escalated.
     assert accepted(after).state is AlertState.ACCEPTED
     for answered in (accepted(), rejected(), actionable()):
         with pytest.raises(refusals.NothingToEscalate):
-            domain.escalate(answered, due, 120)
+            domain.escalate(answered, due)
+
+
+@pytest.mark.policy("131.6-5")
+def test_an_alert_of_a_stored_read_has_a_day_and_is_then_a_supervisors() -> None:
+    alert = new_alert(hit().model_copy(update={"retrospective": True}))
+    for early in (120, 24 * 3600 - 1):
+        with pytest.raises(refusals.NothingToEscalate):
+            domain.escalate(alert, NOON + timedelta(seconds=early))
+    move = domain.escalate(alert, NOON + timedelta(days=1))
+    assert move.details == {"to": "supervisor", "after_seconds": 24 * 3600}
+    live = domain.escalate(new_alert(), NOON + timedelta(seconds=120))
+    assert live.details == {"to": "communications", "after_seconds": 120}
+
+
+@pytest.mark.policy("131.7-1d")
+@pytest.mark.parametrize("make", [new_alert, accepted, actionable])
+def test_what_is_open_when_its_reads_go_ends_as_expired_and_a_supervisor_is_told(
+    make: Callable[[], Alert],
+) -> None:
+    alert = make()
+    due, gone = NOON + timedelta(days=29), NOON + timedelta(days=30)
+    with pytest.raises(refusals.NothingToExpire):
+        domain.expire(alert, due - timedelta(seconds=1), due, gone)
+    move = domain.expire(alert, due, due, gone)
+    assert move.details["to"] == "supervisor"
+    assert move.details["was"] == alert.state.value
+    after = domain.take(alert, move, domain.SYSTEM, due)
+    assert (after.state, after.last.step) == (AlertState.CLOSED, Step.EXPIRED)
+    with pytest.raises(refusals.AlertEnded, match="expired by The system"):
+        domain.hand_off(after)
+    with pytest.raises(refusals.NothingToExpire):
+        domain.expire(after, gone, due, gone)
 
 
 def test_who_decided_on_an_older_picture_is_told_what_happened_since() -> None:
@@ -318,6 +350,7 @@ def test_the_allowed_steps_are_those_that_the_guards_let_through() -> None:
 def test_every_refusal_cites_a_clause_that_exists() -> None:
     not_of_the_policy = {
         refusals.AlertNotFound,
+        refusals.PeriodMalformed,
         refusals.ResumePointMalformed,
         refusals.CursorMalformed,
         refusals.TooManyStreams,

@@ -58,7 +58,7 @@ def decide(alert: Alert, step: tuple[str, Any]) -> Move:
             return domain.close(alert, said)
         case "hand_off":
             return domain.hand_off(alert, said)
-    return domain.escalate(alert, alert.created_at + timedelta(seconds=said), 120)
+    return domain.escalate(alert, alert.created_at + timedelta(seconds=said))
 
 
 def walk(alert: Alert, tried: list[tuple[str, Any]]) -> tuple[Alert, list[tuple[Move, Any]]]:

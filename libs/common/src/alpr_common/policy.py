@@ -15,6 +15,8 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from alpr_common.misuse import MisuseLimits
+
 CLAUSES: dict[str, str] = {
     "131.1": "ALPR is used for law enforcement purposes only.",
     "131.3-alert": "An alert is a visual or auditory notice of a potential hit.",
@@ -22,6 +24,7 @@ CLAUSES: dict[str, str] = {
     "131.3-read": "A read is an image of a plate and vehicle with date, time and coordinates.",
     "131.4": "No personal or unrelated use; no release to the public except as law requires.",
     "131.5-c": "Reads, alerts and hits that were acted on are preserved.",
+    "131.5-d": "Password security, system usage and training are audited every year.",
     "131.6-1": "LEADS training comes before operating or accessing the system.",
     "131.6-2": "Sworn personnel and CSOs who completed the ALPR curriculum use the system.",
     "131.6-3a": "No recording of plates on private property that is not exposed to public view.",
@@ -150,6 +153,12 @@ class Policy(BaseModel):
     delivery_delay_max_seconds: int = 72 * 3600
     alert_window_seconds: int = 300
     alert_escalation_seconds: int = 120
+    alert_retrospective_escalation_seconds: int = Field(default=24 * 3600, ge=1)
+    """How long nobody may answer an alert of a stored read: no vehicle passes just now, so a
+    supervisor is told, not Communications."""
+    alert_records_retention_days: int = Field(default=730, ge=730)
+    """How long the history of an alert is kept that was acted on or expired: who did what and
+    when, without plate, place or pictures."""
     lookalike_min_length: int = 5
     reads_retention_days: int = Field(default=30, ge=1)
     manual_entry_max_days: int = 30
@@ -180,6 +189,8 @@ class Policy(BaseModel):
     """Days without a sign-in after which an account is disabled (CJISSECPOL AC-2)."""
     training_reminder_days: tuple[int, ...] = (30, 14, 7)
     """How many days before a training lapses the person is reminded."""
+    misuse: MisuseLimits = Field(default_factory=MisuseLimits)
+    """From when on searches are pointed out to a human (131.5-d); refuses nothing."""
 
     @classmethod
     def load(cls, path: Path | None) -> Self:
@@ -199,6 +210,12 @@ class Policy(BaseModel):
     @property
     def all(self) -> tuple[Self, ...]:
         return (self,)
+
+    def escalation_seconds(self, *, retrospective: bool) -> int:
+        """How long an alert may wait for its answer before somebody else is told (131.6-5)."""
+        if retrospective:
+            return self.alert_retrospective_escalation_seconds
+        return self.alert_escalation_seconds
 
     def kept_days(self, category: str) -> int:
         """How long a read is kept that became a hit of that category; never shorter than others."""

@@ -24,7 +24,7 @@ from alpr_alerts.view import AlertDetailView, AlertPage, AlertView
 from alpr_common.auth import Gate, Principal
 from alpr_common.messages.alert import AlertState, StatusAnswer
 from alpr_common.objects import Pictures
-from alpr_common.policy import Policy
+from alpr_common.policy import Policies
 from alpr_common.postgres import Database
 from alpr_common.web import StorableText
 
@@ -40,7 +40,7 @@ class Dependencies:
 
     database: Database
     pictures: Pictures
-    policy: Policy
+    policies: Policies
     wakeups: Wakeups
     clock: Callable[[], datetime]
     stream_heartbeat_seconds: float
@@ -104,7 +104,7 @@ Deps = Annotated[Dependencies, Depends(_dependencies)]
 def routes(gate: Gate) -> APIRouter:
     """All routes of this service; each passes `gate.access()` (131.6-1, 131.6-2)."""
     router = APIRouter(
-        prefix="/v1/alerts", dependencies=[Depends(_no_store)], route_class=recorded_by(gate)
+        prefix="/v1/alerts", dependencies=[Depends(no_store)], route_class=recorded_by(gate)
     )
     _add_looking(router, gate)
     _add_stream(router, gate)
@@ -113,7 +113,7 @@ def routes(gate: Gate) -> APIRouter:
     return router
 
 
-async def _no_store(response: Response) -> None:
+async def no_store(response: Response) -> None:
     response.headers.update(_NO_STORE)
 
 
@@ -129,7 +129,13 @@ def _add_looking(router: APIRouter, gate: Gate) -> None:
     ) -> AlertPage:
         after = _cursor(cursor) if cursor else None
         page, more = await handlers.list_alerts(
-            deps.database, deps.policy, principal, _states(state, open), after, limit, deps.clock()
+            deps.database,
+            deps.policies,
+            principal,
+            _states(state, open),
+            after,
+            limit,
+            deps.clock(),
         )
         return page.model_copy(update={"next_cursor": more and _cursor_text(more)})
 
@@ -171,7 +177,9 @@ def _add_stream(router: APIRouter, gate: Gate) -> None:
         start = await handlers.open_stream(deps.database, principal, seen, deps.clock())
 
         async def events() -> AsyncIterator[ServerSentEvent]:
-            changes = follow(deps.database, deps.wakeups, gate, principal, start, deps.clock)
+            changes = follow(
+                deps.database, deps.policies, deps.wakeups, gate, principal, start, deps.clock
+            )
             async with aclosing(changes):
                 async for position, alert in changes:
                     yield ServerSentEvent(
@@ -201,7 +209,7 @@ def _add_pictures(router: APIRouter, gate: Gate) -> None:
         deps: Deps, principal: Annotated[Principal, Depends(gate.access())], alert_id: UUID
     ) -> AlertDetailView:
         return await handlers.show_alert(
-            deps.database, deps.policy, principal, alert_id, deps.clock()
+            deps.database, deps.policies, principal, alert_id, deps.clock()
         )
 
     @router.get("/{alert_id}/pictures/{kind}", response_class=Response)
@@ -231,7 +239,7 @@ def _add_steps(router: APIRouter, gate: Gate) -> None:
         decide: Callable[[Alert], Move],
     ) -> AlertView:
         return await handlers.take_step(
-            deps.database, deps.policy, principal, alert_id, action, decide,
+            deps.database, deps.policies, principal, alert_id, action, decide,
             request.expected_sequence, deps.clock(),
         )  # fmt: skip
 

@@ -50,6 +50,24 @@ def record(
     )
 
 
+def of_the_system(
+    agency_id: str, action: str, subject: str, now: datetime, details: dict[str, str]
+) -> AuditRecord:
+    """What nobody asked for: retention's doings."""
+    return AuditRecord(
+        audit_id=uuid4(),
+        agency_id=agency_id,
+        occurred_at=now,
+        service=SERVICE,
+        person_id="system:retention",
+        role="service",
+        action=action,
+        subject=subject,
+        outcome="done",
+        details=details,
+    )
+
+
 async def append(connection: Connection, audit: AuditRecord) -> None:
     """Record it in the caller's transaction; call it last (see `outbox.put`)."""
     await put(connection, AUDIT, audit.agency_id, audit.to_bytes())

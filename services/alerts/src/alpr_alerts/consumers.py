@@ -7,7 +7,7 @@ from alpr_alerts.raising import Arrived, take_hits
 from alpr_common.errors import MalformedMessage
 from alpr_common.kafka import ConsumeLoop, Decoded, Publisher, Received
 from alpr_common.messages.hit import Hit
-from alpr_common.policy import Policy
+from alpr_common.policy import Policies
 from alpr_common.postgres import Database
 from alpr_common.topics import HITS
 
@@ -38,7 +38,7 @@ def hits_loop(
     bootstrap_servers: str,
     publisher: Publisher,
     database: Database,
-    policy: Policy,
+    policies: Policies,
     clock: Callable[[], datetime],
     batch_size: int,
 ) -> ConsumeLoop[Hit]:
@@ -46,7 +46,7 @@ def hits_loop(
 
     async def handle(batch: Sequence[Decoded[Hit]]) -> None:
         arrived = [Arrived(one.message, one.received.context) for one in batch]
-        await take_hits(database, policy, arrived, clock())
+        await take_hits(database, policies, arrived, clock())
 
     return ConsumeLoop(
         bootstrap_servers=bootstrap_servers,

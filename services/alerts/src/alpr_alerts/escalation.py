@@ -1,4 +1,4 @@
-"""Alerts that nobody answers are told to Communications (131.6-5)."""
+"""Alerts that nobody answers are told to Communications, or to a supervisor (131.6-5)."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ import structlog
 
 from alpr_alerts import domain, metrics, store, telling
 from alpr_alerts.refusals import NothingToEscalate
-from alpr_common.policy import Policy
+from alpr_common.policy import Policies
 from alpr_common.postgres import Database
 
 log = structlog.get_logger()
@@ -16,30 +16,29 @@ log = structlog.get_logger()
 _ESCALATION_BATCH = 100
 
 
-async def escalate_due(database: Database, policy: Policy, now: datetime) -> timedelta:
+async def escalate_due(database: Database, policies: Policies, now: datetime) -> timedelta:
     """Escalate every alert that nobody answered in time (131.6-5); how long till the next may be.
 
     Exactly once with any number of replicas: each alert's row is locked while it is decided.
     """
-    wait = timedelta(seconds=policy.alert_escalation_seconds)
     async with database.transaction() as connection:
-        due = await store.unanswered_since(connection, now - wait, _ESCALATION_BATCH)
+        due = await store.due_unanswered(connection, now, _ESCALATION_BATCH)
     for alert_id, agency_id in due:
-        await _escalate(database, policy, alert_id, agency_id, now)
+        await _escalate(database, alert_id, agency_id, now)
     if len(due) == _ESCALATION_BATCH:
         return timedelta()
     async with database.transaction() as connection:
-        oldest = await store.oldest_unanswered_at(connection)
-    return wait if oldest is None else max(oldest + wait - now, timedelta())
+        next_due_at = await store.next_due_at(connection)
+    # An alert that is raised from now on cannot be due before this.
+    shortest = timedelta(seconds=min(one.alert_escalation_seconds for one in policies.all))
+    return shortest if next_due_at is None else min(shortest, max(next_due_at - now, timedelta()))
 
 
-async def _escalate(
-    database: Database, policy: Policy, alert_id: UUID, agency_id: str, now: datetime
-) -> None:
+async def _escalate(database: Database, alert_id: UUID, agency_id: str, now: datetime) -> None:
     async with database.transaction(agency_id) as connection:
         alert = await store.alert_of(connection, alert_id, lock=True)
         try:
-            move = domain.escalate(alert, now, policy.alert_escalation_seconds)
+            move = domain.escalate(alert, now)
         except NothingToEscalate:
             return  # somebody answered, or another replica was first
         after = domain.take(alert, move, domain.SYSTEM, now)

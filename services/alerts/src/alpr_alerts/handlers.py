@@ -8,13 +8,13 @@ from uuid import UUID
 
 from alpr_alerts import audit, domain, metrics, store, telling
 from alpr_alerts.domain import Action, Actor, Alert, Move
-from alpr_alerts.refusals import AlertNotFound
+from alpr_alerts.refusals import AlertNotFound, ReadsRemoved
 from alpr_alerts.view import AlertDetailView, AlertPage, AlertView, detail_view, view
 from alpr_common.auth import Principal
 from alpr_common.errors import AlprError, Outage
 from alpr_common.messages.alert import AlertState
 from alpr_common.objects import ObjectNotFound, Pictures
-from alpr_common.policy import Policy
+from alpr_common.policy import Policies
 from alpr_common.postgres import Database
 
 PictureKind = Literal["frame", "plate"]
@@ -22,7 +22,7 @@ PictureKind = Literal["frame", "plate"]
 
 async def take_step(
     database: Database,
-    policy: Policy,
+    policies: Policies,
     principal: Principal,
     alert_id: UUID,
     action: Action,
@@ -34,7 +34,7 @@ async def take_step(
 
     The alert's row is locked meanwhile, so of two people who act at once one is first and the
     other is refused by what `decide` finds then. Steps and refusals are both recorded.
-    Raises what `decide` raises, `AlertNotFound`, `AlertMovedOn`, `Outage`.
+    Raises what `decide` raises, `AlertNotFound`, `ReadsRemoved`, `AlertMovedOn`, `Outage`.
     """
     subject, word = audit.subject_of(alert_id), f"alert.{action}"
     actor = Actor(principal.person_id, principal.name, principal.role.value, principal.session_id)
@@ -53,12 +53,12 @@ async def take_step(
         await audit.append_refusal(database, principal, word, subject, now, refusal)
         raise
     metrics.count_step(after, move)
-    return view(after, policy)
+    return view(after, policies.of(principal.agency_id))
 
 
 async def list_alerts(
     database: Database,
-    policy: Policy,
+    policies: Policies,
     principal: Principal,
     states: frozenset[AlertState] | None,
     after: store.Cursor | None,
@@ -84,14 +84,18 @@ async def list_alerts(
         )  # fmt: skip
         await audit.append(connection, listed)
     more = store.Cursor(page[-1].created_at, page[-1].alert_id) if len(alerts) > limit else None
+    policy = policies.of(principal.agency_id)
     items = tuple(view(alert, policy) for alert in page)
     return AlertPage(items=items, next_cursor=None, stream_position=position), more
 
 
 async def show_alert(
-    database: Database, policy: Policy, principal: Principal, alert_id: UUID, now: datetime
+    database: Database, policies: Policies, principal: Principal, alert_id: UUID, now: datetime
 ) -> AlertDetailView:
-    """The alert with its sightings and history; raises `AlertNotFound`. The look is recorded."""
+    """The alert with its sightings and history; the look is recorded.
+
+    Raises `AlertNotFound`, `ReadsRemoved`.
+    """
     subject = audit.subject_of(alert_id)
     try:
         async with database.transaction(principal.agency_id) as connection:
@@ -99,10 +103,10 @@ async def show_alert(
             hits = await store.hits_of(connection, alert_id)
             steps = await store.steps_of(connection, alert_id)
             await audit.append(connection, audit.record(principal, "alert.viewed", subject, now))
-    except AlertNotFound as refusal:
+    except (AlertNotFound, ReadsRemoved) as refusal:
         await audit.append_refusal(database, principal, "alert.viewed", subject, now, refusal)
         raise
-    return detail_view(alert, hits, steps, policy)
+    return detail_view(alert, hits, steps, policies.of(principal.agency_id))
 
 
 async def show_picture(
@@ -117,7 +121,7 @@ async def show_picture(
     """The JPEG of an alert's sighting (the one that raised it, or `hit_id`).
 
     The look is recorded, with the alert as its purpose, before a byte is given out; so is one
-    that failed. Raises `AlertNotFound`, `ObjectNotFound`, `Outage`.
+    that failed. Raises `AlertNotFound`, `ReadsRemoved`, `ObjectNotFound`, `Outage`.
     """
     purpose, subject = audit.subject_of(alert_id), f"picture:{kind}"
     details: dict[str, str] = {"picture": kind}
@@ -159,7 +163,9 @@ async def _record_failed_look(
     error: AlprError,
     details: dict[str, str],
 ) -> None:
-    outcome: audit.Outcome = "refused" if isinstance(error, AlertNotFound) else "failed"
+    outcome: audit.Outcome = (
+        "refused" if isinstance(error, AlertNotFound | ReadsRemoved) else "failed"
+    )
     look = audit.record(
         principal, "alert.picture.viewed", subject, now, purpose=purpose, outcome=outcome,
         details={**details, "code": error.code, "detail": error.detail},

@@ -11,6 +11,15 @@ from alpr_alerts.store import OpenAlerts
 RAISED = Counter("alpr_alerts_raised_total", "Alerts raised", ["category"])
 ATTACHED = Counter("alpr_alert_hits_attached_total", "Further hits of an alert", ["category"])
 STEPS = Counter("alpr_alert_steps_total", "Steps taken", ["step", "state", "category"])
+EXPIRED = Counter("alpr_alerts_expired_total", "Alerts that nobody ended before their reads went")
+PURGED = Counter("alpr_alerts_purged_total", "Alerts whose reads went by retention", ["kept"])
+PAST_RETENTION = Counter(
+    "alpr_alert_hits_past_retention_total", "Hits whose read may not be kept any more"
+)
+RETENTION_ENFORCED_AT = Gauge(
+    "alpr_alerts_retention_enforced_timestamp_seconds",
+    "When retention was last enforced to the end",
+)
 ESCALATIONS = Counter("alpr_alert_escalations_total", "Alerts nobody answered in time")
 OPEN = Gauge("alpr_alerts_open", "Alerts that have not ended", ["state", "category"])
 OLDEST_OPEN_SECONDS = Gauge(
@@ -30,7 +39,8 @@ def count_raised(alert: Alert) -> None:
     RAISED.labels(alert.hit.entry.category).inc()
     # Clocks of two machines may differ: never below zero.
     FROM_HIT_SECONDS.observe(_seconds(alert.hit.matched_at, alert.created_at))
-    FROM_CAPTURE_SECONDS.observe(_seconds(alert.hit.read.captured_at, alert.created_at))
+    if not alert.hit.retrospective:
+        FROM_CAPTURE_SECONDS.observe(_seconds(alert.hit.read.captured_at, alert.created_at))
 
 
 def count_step(alert: Alert, move: Move) -> None:

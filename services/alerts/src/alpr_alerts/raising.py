@@ -9,9 +9,10 @@ from opentelemetry.context import Context
 
 from alpr_alerts import domain, metrics, store, telling
 from alpr_alerts.domain import Alert
+from alpr_alerts.retention.domain import reads_go_at
 from alpr_alerts.windows import alert_id_of, window_of
 from alpr_common.messages.hit import Hit
-from alpr_common.policy import Policy
+from alpr_common.policy import Policies, Policy
 from alpr_common.postgres import Connection, Database
 from alpr_common.telemetry import tracer
 
@@ -25,17 +26,20 @@ class Arrived:
 
 
 async def take_hits(
-    database: Database, policy: Policy, arrived: Sequence[Arrived], now: datetime
+    database: Database, policies: Policies, arrived: Sequence[Arrived], now: datetime
 ) -> None:
-    """Raise an alert for each hit or attach it to its alert; hits known already change nothing.
+    """Raise an alert for each hit or attach it to its alert; hits known already change nothing, and
+    hits of reads past their retention are left out.
 
     One transaction per agency; returns when all are committed. Raises `Outage`; then some
     agencies' hits may be stored, and handling the same hits again is harmless.
     """
     by_agency: dict[str, list[Arrived]] = {}
     for one in arrived:
-        by_agency.setdefault(one.hit.agency_id, []).append(one)
+        if _is_kept(one.hit, policies, now):
+            by_agency.setdefault(one.hit.agency_id, []).append(one)
     for agency_id, hits in by_agency.items():
+        policy = policies.of(agency_id)
         async with database.transaction(agency_id) as connection:
             raised, attached = await _place(connection, policy, hits, now)
             if raised or attached:
@@ -51,6 +55,16 @@ async def take_hits(
             metrics.count_raised(alert)
         for _, category in attached:
             metrics.ATTACHED.labels(category).inc()
+
+
+def _is_kept(hit: Hit, policies: Policies, now: datetime) -> bool:
+    """Whether the hit's read may be kept (131.7-1d): one that was purged must not come back with a
+    topic that is read again."""
+    policy = policies.of(hit.agency_id)
+    if reads_go_at(hit.read.captured_at, hit.entry.category, policy) > now:
+        return True
+    metrics.PAST_RETENTION.inc()
+    return False
 
 
 async def _place(
@@ -69,7 +83,7 @@ async def _place(
         windows = await store.windows_near(connection, hit, policy.alert_window_seconds)
         window = window_of(hit.read.captured_at, windows, policy.alert_window_seconds)
         if window is None:
-            alert = domain.raised(alert_id_of(hit), hit, now)
+            alert = domain.raised(alert_id_of(hit), hit, now, policy)
             await store.insert_alert(connection, alert)
             raised.append((alert, one.context))
         else:

@@ -51,6 +51,23 @@ class NothingToEscalate(Conflict):
     clause = "131.6-5"
 
 
+class NothingToExpire(Conflict):
+    title = "This alert need not end yet"
+    clause = "131.7-1d"
+
+
+class ReadsRemoved(AlprError):
+    """The alert ended, and what it rested on is past its retention."""
+
+    status = HTTPStatus.GONE
+    title = "The reads of this alert are past their retention"
+    clause = "131.7-1d"
+
+
+class PeriodMalformed(AlprError):
+    title = "The period ends before it begins"
+
+
 class _Incomplete(AlprError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 

@@ -19,5 +19,7 @@ class Settings(ListenSettings, DatabaseSettings):
     """How often a stream looks at the table although nothing woke it."""
     streams_max: int = Field(default=500, ge=1)
     """Open streams of one process."""
+    retention_interval_seconds: float = Field(default=300.0, gt=0)
+    """How often what is past its retention is removed (131.7-1d)."""
     measure_seconds: float = Field(default=5.0, gt=0)
     common: CommonSettings = Field(default_factory=CommonSettings)

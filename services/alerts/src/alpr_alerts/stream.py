@@ -22,6 +22,7 @@ from alpr_alerts.refusals import TooManyStreams
 from alpr_alerts.view import AlertView, view
 from alpr_common.auth import Gate, Principal
 from alpr_common.errors import Outage
+from alpr_common.policy import Policies
 from alpr_common.postgres import Database
 
 log = structlog.get_logger()
@@ -89,6 +90,7 @@ class Wakeups:
 
 async def follow(
     database: Database,
+    policies: Policies,
     wakeups: Wakeups,
     gate: Gate,
     principal: Principal,
@@ -107,7 +109,7 @@ async def follow(
             for position, alert in page or []:
                 if not _may_go_on(principal, gate, clock()):
                     return
-                yield position, view(alert, gate.policy)
+                yield position, view(alert, policies.of(principal.agency_id))
                 after = position
             if page is None or len(page) < _PAGE:
                 await _sleep(news, principal, clock())

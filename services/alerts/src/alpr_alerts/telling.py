@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from alpr_alerts import domain, store
-from alpr_alerts.domain import Alert, Move
+from alpr_alerts.domain import Alert, Move, Step
 from alpr_common.messages.alert import AlertChanged
 from alpr_common.messages.base import deterministic_id
 from alpr_common.outbox import put
@@ -45,7 +45,8 @@ async def _tell(
         sequence=alert.sequence,
         step=step,
         state=alert.state,
-        plate=hit.read.plate,
+        # The topic would keep it beyond the retention that ends the alert.
+        plate="" if alert.last.step is Step.EXPIRED else hit.read.plate,
         category=hit.entry.category,
         priority=hit.entry.priority,
         camera_id=hit.read.camera_id,

@@ -5,6 +5,7 @@ from uuid import UUID
 from pydantic import BaseModel, JsonValue
 
 from alpr_alerts.domain import Alert, Step, allowed_steps
+from alpr_alerts.retention.domain import reads_go_at
 from alpr_alerts.store import AttachedHit, TakenStep
 from alpr_common.messages.alert import AlertState
 from alpr_common.messages.base import Instant
@@ -56,6 +57,10 @@ class AlertView(BaseModel):
     status_confirmed_at: Instant | None
     incident_number: str | None
     created_at: Instant
+    due_at: Instant
+    """When it is escalated if nobody has answered by then."""
+    reads_go_at: Instant
+    """When its reads are past their retention; an open alert is closed shortly before."""
     updated_at: Instant
     sequence: int
     allowed_steps: tuple[str, ...]
@@ -136,6 +141,8 @@ def view(alert: Alert, policy: Policy) -> AlertView:
         status_confirmed_at=alert.status_confirmed_at,
         incident_number=alert.incident_number,
         created_at=alert.created_at,
+        due_at=alert.due_at,
+        reads_go_at=reads_go_at(alert.first_captured_at, hit.entry.category, policy),
         updated_at=alert.updated_at,
         sequence=alert.sequence,
         allowed_steps=tuple(action.value for action in allowed_steps(alert.state)),

@@ -55,5 +55,9 @@ def alert_id_of(hit: Hit) -> UUID:
 
 def window_key(hit: Hit) -> str:
     """What is locked while a hit finds its alert, so that two replicas cannot raise two."""
-    read = hit.read
-    return "|".join([hit.agency_id, str(hit.entry.entry_id), read.plate, read.camera_id])
+    return key_of(hit.agency_id, hit.entry.entry_id, hit.read.plate, hit.read.camera_id)
+
+
+def key_of(agency_id: str, entry_id: UUID, plate: str, camera_id: str) -> str:
+    """As `window_key`, of an alert that is there."""
+    return "|".join([agency_id, str(entry_id), plate, camera_id])

@@ -29,7 +29,8 @@ class Alerts:
         self._url = url.rstrip("/")
 
     async def alert(self, principal: Principal, alert_id: UUID) -> dict[str, Any]:
-        """The alert with `hits` and `history`.
+        """The alert with `hits` and `history`; once its reads are past their retention, its record,
+        which names them by `read_id` alone.
 
         Raises `NotFound`, `AlertNotShown`, or an `Outage` when the service does not answer.
         """
@@ -37,6 +38,10 @@ class Alerts:
         try:
             async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS) as client:
                 answer = await client.get(f"{self._url}/v1/alerts/{alert_id}", headers=headers)
+                if answer.status_code == HTTPStatus.GONE:
+                    # Its reads are past their retention there; what a hold keeps of them is here.
+                    path = f"{self._url}/v1/alerts/{alert_id}/record"
+                    answer = await client.get(path, headers=headers)
         except httpx.HTTPError as error:
             raise Outage(f"The alert service does not answer: {error!r}") from error
         if answer.status_code == HTTPStatus.NOT_FOUND:

@@ -9,6 +9,8 @@ an end (131.6-8d) and changes no state: the alert is still somebody's to answer.
 
 An accepted alert may also be closed (the vehicle is gone and nobody waits for the status any
 longer): no enforcement follows from that, and the alternative is an alert that stays open for ever.
+
+What is still open shortly before its reads have to go (131.7-1d) is closed as expired.
 """
 
 from alpr_alerts.domain.alert import (
@@ -32,6 +34,7 @@ from alpr_alerts.domain.guards import (
     close,
     enforce,
     escalate,
+    expire,
     hand_off,
     reject,
     require_sequence,
@@ -59,6 +62,7 @@ __all__ = [
     "close",
     "enforce",
     "escalate",
+    "expire",
     "hand_off",
     "raised",
     "reject",

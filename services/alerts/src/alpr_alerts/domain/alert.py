@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -10,6 +10,9 @@ from pydantic import JsonValue
 
 from alpr_common.messages.alert import AlertState
 from alpr_common.messages.hit import Hit
+from alpr_common.policy import Policy
+
+_DEFAULTS = Policy()
 
 ENDS = frozenset({AlertState.REJECTED, AlertState.ENFORCED, AlertState.CLOSED})
 ACTED_ON = frozenset({AlertState.ACCEPTED, AlertState.ACTIONABLE, AlertState.ENFORCED})
@@ -47,6 +50,8 @@ class Step(StrEnum):
     ENFORCED = "enforced"
     CLOSED = "closed"
     HANDED_OFF = "handed_off"
+    EXPIRED = "expired"
+    """Nobody ended it before its reads had to go (131.7-1d)."""
 
 
 class RejectionReason(StrEnum):
@@ -103,6 +108,8 @@ class Alert:
     last_captured_at: datetime
     hit_count: int
     created_at: datetime
+    due_at: datetime
+    """When it is escalated if nobody has answered by then."""
     updated_at: datetime
     last: Done
     answered: Done | None = None
@@ -127,9 +134,10 @@ def allowed_steps(state: AlertState) -> tuple[Action, ...]:
     return _ALLOWED.get(state, ())
 
 
-def raised(alert_id: UUID, hit: Hit, now: datetime) -> Alert:
+def raised(alert_id: UUID, hit: Hit, now: datetime, policy: Policy = _DEFAULTS) -> Alert:
     """The new alert that a hit becomes: unverified, nobody's yet."""
     seen_at = hit.read.captured_at
+    due_at = now + timedelta(seconds=policy.escalation_seconds(retrospective=hit.retrospective))
     return Alert(
         alert_id=alert_id,
         agency_id=hit.agency_id,
@@ -140,6 +148,7 @@ def raised(alert_id: UUID, hit: Hit, now: datetime) -> Alert:
         last_captured_at=seen_at,
         hit_count=1,
         created_at=now,
+        due_at=due_at,
         updated_at=now,
         last=Done(Step.RAISED, SYSTEM, now),
     )

@@ -1,6 +1,6 @@
 """What lets a step through: each guard gives the move, or refuses with its clause."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import JsonValue
 
@@ -120,13 +120,27 @@ def hand_off(alert: Alert, note: str | None = None) -> Move:
     return Move(Step.HANDED_OFF, alert.state, _details(note=note))
 
 
-def escalate(alert: Alert, now: datetime, after_seconds: float) -> Move:
-    """131.6-5: nobody answered in time, so Communications is told, once."""
-    due_at = alert.created_at + timedelta(seconds=after_seconds)
-    if alert.state is not AlertState.NEW or alert.escalated_at is not None or now < due_at:
+def escalate(alert: Alert, now: datetime) -> Move:
+    """131.6-5: nobody answered in time, so Communications is told, once.
+
+    Of a stored read no vehicle passes just now: it is a supervisor's to see that it is answered.
+    """
+    if alert.state is not AlertState.NEW or alert.escalated_at is not None or now < alert.due_at:
         raise refusals.NothingToEscalate("It was answered, escalated already, or is not due yet.")
+    to = "supervisor" if alert.hit.retrospective else "communications"
+    after_seconds = (alert.due_at - alert.created_at).total_seconds()
+    return Move(Step.ESCALATED, alert.state, {"to": to, "after_seconds": after_seconds})
+
+
+def expire(alert: Alert, now: datetime, expires_at: datetime, reads_go_at: datetime) -> Move:
+    """131.7-1d: its reads are about to go, so it ends although nobody ended it; a supervisor is
+    told, because somebody ought to have (131.6-5)."""
+    if alert.state in ENDS or now < expires_at:
+        raise refusals.NothingToExpire("It has ended, or its reads are kept for a while yet.")
     return Move(
-        Step.ESCALATED, alert.state, {"to": "communications", "after_seconds": after_seconds}
+        Step.EXPIRED,
+        AlertState.CLOSED,
+        {"to": "supervisor", "was": alert.state.value, "reads_go_at": reads_go_at.isoformat()},
     )
 
 

@@ -19,9 +19,9 @@ from alpr_alerts.store.alerts import (
 )
 from alpr_alerts.store.open import (
     OpenAlerts,
-    oldest_unanswered_at,
+    due_unanswered,
+    next_due_at,
     open_alerts,
-    unanswered_since,
 )
 from alpr_alerts.store.stream import (
     WAKE_CHANNEL,
@@ -31,6 +31,7 @@ from alpr_alerts.store.stream import (
 )
 from alpr_alerts.store.windows import (
     known_hits,
+    lock_keys,
     lock_windows,
     windows_near,
 )
@@ -44,11 +45,13 @@ __all__ = [
     "alert_of",
     "alerts_page",
     "attach_hit",
+    "due_unanswered",
     "hits_of",
     "insert_alert",
     "known_hits",
+    "lock_keys",
     "lock_windows",
-    "oldest_unanswered_at",
+    "next_due_at",
     "open_alerts",
     "read_ids_of",
     "save_step",
@@ -56,6 +59,5 @@ __all__ = [
     "stream_events",
     "stream_position",
     "tell_streams",
-    "unanswered_since",
     "windows_near",
 ]

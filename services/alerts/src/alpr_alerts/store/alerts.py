@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from alpr_alerts.domain import ENDS, Actor, Alert, Done, Move, Step
-from alpr_alerts.refusals import AlertNotFound
+from alpr_alerts.refusals import AlertNotFound, ReadsRemoved
 from alpr_common.messages.alert import AlertState
 from alpr_common.messages.hit import Hit
 from alpr_common.postgres import Connection
@@ -24,8 +24,8 @@ _INSERT_ALERT = """
 INSERT INTO alert (
     alert_id, agency_id, entry_id, plate, camera_id, opening_hit_id,
     opened_captured_at, first_captured_at, last_captured_at, hit_count, category, state, sequence,
-    last_step, last_person_name, last_role, last_step_at, created_at, updated_at
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $7, 1, $8, $9, $10, $11, $12, $13, $14, $14, $14)
+    last_step, last_person_name, last_role, last_step_at, created_at, updated_at, due_at
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $7, 1, $8, $9, $10, $11, $12, $13, $14, $14, $14, $15)
 """
 _INSERT_HIT = """
 INSERT INTO alert_hit (hit_id, alert_id, agency_id, captured_at, hit, attached_at)
@@ -38,9 +38,10 @@ UPDATE alert SET hit_count = hit_count + 1, updated_at = $3,
 WHERE alert_id = $1
 """
 _INSERT_OPEN = """
-INSERT INTO open_alert (alert_id, agency_id, category, state, escalated, created_at)
-VALUES ($1, $2, $3, $4, false, $5)
+INSERT INTO open_alert (alert_id, agency_id, category, state, escalated, created_at, due_at)
+VALUES ($1, $2, $3, $4, false, $5, $6)
 """
+_NOTE_AGENCY = "INSERT INTO agency (agency_id) VALUES ($1) ON CONFLICT DO NOTHING"
 
 
 async def insert_alert(connection: Connection, alert: Alert) -> None:
@@ -50,13 +51,15 @@ async def insert_alert(connection: Connection, alert: Alert) -> None:
         _INSERT_ALERT, alert.alert_id, alert.agency_id, hit.entry.entry_id, read.plate,
         read.camera_id, hit.hit_id, read.captured_at, hit.entry.category, alert.state.value,
         alert.sequence, alert.last.step.value, actor.name, actor.role, alert.created_at,
+        alert.due_at,
     )  # fmt: skip
     await _insert_hit(connection, alert.alert_id, hit, alert.created_at)
     await _insert_step(connection, alert, {"hit_id": str(hit.hit_id)})
     await connection.execute(
         _INSERT_OPEN, alert.alert_id, alert.agency_id, hit.entry.category, alert.state.value,
-        alert.created_at,
+        alert.created_at, alert.due_at,
     )  # fmt: skip
+    await connection.execute(_NOTE_AGENCY, alert.agency_id)
 
 
 async def attach_hit(connection: Connection, alert_id: UUID, hit: Hit, now: datetime) -> None:
@@ -117,11 +120,22 @@ async def _insert_step(connection: Connection, alert: Alert, details: dict[str, 
     )  # fmt: skip
 
 
+_REMOVED_AT = "SELECT record ->> 'reads_removed_at' FROM alert_record WHERE alert_id = $1"
+
+
 async def alert_of(connection: Connection, alert_id: UUID, *, lock: bool = False) -> Alert:
-    """The agency's alert, locked until the transaction ends if asked; raises `AlertNotFound`."""
+    """The agency's alert, locked until the transaction ends if asked.
+
+    Raises `AlertNotFound`, `ReadsRemoved`.
+    """
     query = f"{SELECT_ALERT} WHERE a.alert_id = $1" + (" FOR UPDATE OF a" if lock else "")
     row = await connection.fetchrow(query, alert_id)
     if row is None:
+        if removed_at := await connection.fetchval(_REMOVED_AT, alert_id):
+            raise ReadsRemoved(
+                f"They were removed at {removed_at}, with plate, place and pictures. Who did what "
+                f"is in its record, /v1/alerts/{alert_id}/record."
+            )
         raise AlertNotFound(f"No alert {alert_id} in your agency. Look at the list of alerts.")
     return alert_from(row)
 
@@ -228,6 +242,7 @@ def alert_from(row: Any) -> Alert:
         last_captured_at=row["last_captured_at"],
         hit_count=row["hit_count"],
         created_at=row["created_at"],
+        due_at=row["due_at"],
         updated_at=row["updated_at"],
         last=Done(Step(row["last_step"]), last_actor, row["last_step_at"]),
         answered=answered,

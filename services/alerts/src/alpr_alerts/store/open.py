@@ -8,10 +8,10 @@ from alpr_common.postgres import Connection
 
 _UNANSWERED = """
 SELECT alert_id, agency_id FROM open_alert
-WHERE state = 'new' AND NOT escalated AND created_at <= $1 ORDER BY created_at LIMIT $2
+WHERE state = 'new' AND NOT escalated AND due_at <= $1 ORDER BY due_at LIMIT $2
 """
-_OLDEST_UNANSWERED = """
-SELECT min(created_at) FROM open_alert WHERE state = 'new' AND NOT escalated
+_NEXT_DUE = """
+SELECT min(due_at) FROM open_alert WHERE state = 'new' AND NOT escalated
 """
 _OPEN = """
 SELECT state, category, count(*) AS alerts, min(created_at) AS oldest_created_at
@@ -19,18 +19,18 @@ FROM open_alert GROUP BY state, category
 """
 
 
-async def unanswered_since(
-    connection: Connection, before: datetime, limit: int
+async def due_unanswered(
+    connection: Connection, now: datetime, limit: int
 ) -> list[tuple[UUID, str]]:
-    """Alerts (id, agency) of all agencies that were raised before then and nobody answered."""
-    rows = await connection.fetch(_UNANSWERED, before, limit)
+    """Alerts (id, agency) of all agencies whose answer is due and that nobody answered."""
+    rows = await connection.fetch(_UNANSWERED, now, limit)
     return [(row["alert_id"], row["agency_id"]) for row in rows]
 
 
-async def oldest_unanswered_at(connection: Connection) -> datetime | None:
-    """When the oldest alert was raised that is neither answered nor escalated."""
-    oldest: datetime | None = await connection.fetchval(_OLDEST_UNANSWERED)
-    return oldest
+async def next_due_at(connection: Connection) -> datetime | None:
+    """When the next answer is due of what is neither answered nor escalated."""
+    due_at: datetime | None = await connection.fetchval(_NEXT_DUE)
+    return due_at
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,12 @@ WHERE agency_id = $1 AND entry_id = $2 AND plate = $3 AND camera_id = $4
 
 async def lock_windows(connection: Connection, hits: Iterable[Hit]) -> None:
     """Keep other transactions from deciding about the same entry, plate and camera till the end."""
-    for key in sorted({window_key(hit) for hit in hits}):
+    await lock_keys(connection, {window_key(hit) for hit in hits})
+
+
+async def lock_keys(connection: Connection, keys: Iterable[str]) -> None:
+    """As `lock_windows`, by the windows' keys."""
+    for key in sorted(set(keys)):
         await connection.execute(_LOCK_WINDOW, key)
 
 
