@@ -9,12 +9,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, StorageState, expect
 
-from alpr_common.kafka import Publisher
-from alpr_common.objects import Pictures
 from alpr_common.policy import NOT_PROBABLE_CAUSE
 from alpr_local.processes import Services
 from tests.browser.support.person import Person, person_at
-from tests.browser.support.real import PASSWORD, PROCESSES, Agency
+from tests.browser.support.real import PASSWORD, Agency, agency_on
 from tests.browser.support.sightings import Sighting
 
 pytestmark = [
@@ -31,16 +29,12 @@ _ARRIVES_MS = 30_000
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def agency(services: Services) -> AsyncIterator[Agency]:
-    services.start_all(*PROCESSES)
-    publisher = Publisher(services.stack.kafka_bootstrap_servers)
-    await publisher.start()
-    opened = Agency(services, publisher, Pictures.at(services.stack.objects_folder.as_uri()))
-    await opened.hires("rivera", "Ofc. Dana Rivera", "officer")
-    await opened.hires("okafor", "Ofc. Chidi Okafor", "officer")
-    await opened.hires("hale", "Sgt. Morgan Hale", "supervisor")
-    await opened.hires("lapse", "Ofc. Lee Lapse", "officer", trained=False)
-    yield opened
-    await publisher.stop()
+    async with agency_on(services) as opened:
+        await opened.hires("rivera", "Ofc. Dana Rivera", "officer")
+        await opened.hires("okafor", "Ofc. Chidi Okafor", "officer")
+        await opened.hires("hale", "Sgt. Morgan Hale", "supervisor")
+        await opened.hires("lapse", "Ofc. Lee Lapse", "officer", trained=False)
+        yield opened
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
