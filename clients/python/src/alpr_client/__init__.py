@@ -9,7 +9,12 @@ It stands alone: nothing of the services is imported.
 """
 
 from alpr_client.client import AlprClient
-from alpr_client.errors import ClientError, RefusedError, UnavailableError
+from alpr_client.errors import (
+    ClientError,
+    RefusedError,
+    SecondFactorNeededError,
+    UnavailableError,
+)
 from alpr_client.models import (
     Alert,
     AlertUpdate,
@@ -39,5 +44,6 @@ __all__ = [
     "RefusedError",
     "RegisteredCamera",
     "SearchAnswer",
+    "SecondFactorNeededError",
     "UnavailableError",
 ]

@@ -6,6 +6,7 @@ from typing import Self
 import httpx
 
 from alpr_client.alerts import Alerts
+from alpr_client.errors import RefusedError, SecondFactorNeededError
 from alpr_client.models import Person, Session
 from alpr_client.registries import Cameras, Frames, HotList, Searches
 from alpr_client.transport import Addresses, Transport
@@ -31,15 +32,26 @@ class AlprClient:
         self.hotlist = HotList(self._transport)
         self.searches = Searches(self._transport)
 
-    async def sign_in(self, username: str, password: str) -> Session:
-        """From here on requests are this person's; the session is kept fresh by itself."""
-        answer = await self._transport.json(
-            "identity",
-            "POST",
-            "/v1/sessions",
-            signed=False,
-            json={"username": username, "password": password},
-        )
+    async def sign_in(self, username: str, password: str, code: str | None = None) -> Session:
+        """From here on requests are this person's; the session is kept fresh by itself.
+
+        `code`: of the second factor, six digits or a recovery code. Raises
+        `SecondFactorNeededError` where the account has one and no code is given, `RefusedError`
+        when something is wrong. A session whose `must_enrol` is set opens nothing until a second
+        factor was set up at the console.
+        """
+        try:
+            answer = await self._transport.json(
+                "identity",
+                "POST",
+                "/v1/sessions",
+                signed=False,
+                json={"username": username, "password": password, "code": code},
+            )
+        except RefusedError as error:
+            if error.code == SecondFactorNeededError.CODE:
+                raise SecondFactorNeededError(error.status, error.members) from None
+            raise
         session = Session.model_validate(answer)
         self._transport.use(session)
         return session

@@ -28,6 +28,12 @@ class RefusedError(ClientError):
         super().__init__(f"{self.title}{clause}" + (f": {self.detail}" if self.detail else ""))
 
 
+class SecondFactorNeededError(RefusedError):
+    """Name and password are right; ask the person for the code and sign in again with it."""
+
+    CODE = "second-factor-needed"
+
+
 class UnavailableError(ClientError):
     """The system did not answer, or said that it cannot now. Trying again later helps."""
 

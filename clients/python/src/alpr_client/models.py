@@ -41,6 +41,8 @@ class Session(Answer):
     expires_at: datetime
     refresh_token: str | None = None
     person: Person | None = None
+    must_enrol: bool = False
+    """Nothing is open until the person has set up a second factor."""
 
 
 class HotListEntry(Answer):
