@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import APIRouter, Depends, FastAPI
+import uvicorn
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import StreamingResponse
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -19,9 +20,11 @@ from starlette.exceptions import HTTPException
 from structlog.testing import capture_logs
 
 from alpr_common.auth import public
+from alpr_common.body_limit import BODY_MAX_BYTES
 from alpr_common.errors import AlprError, Conflict, Outage
 from alpr_common.policy import CLAUSES
 from alpr_common.web import StorableText, all_alive, create_web_app, failing_checks, running
+from tests.support.waiting import eventually
 
 
 class ReasonMissing(AlprError):
@@ -74,6 +77,14 @@ def app() -> FastAPI:
                 yield f"{n}\n".encode()
 
         return StreamingResponse(parts())
+
+    @router.post("/small", max_body_size=100)
+    async def small(asked: Asked) -> Asked:
+        return asked
+
+    @router.post("/large", max_body_size=3 * BODY_MAX_BYTES)
+    async def large(request: Request) -> int:
+        return len(await request.body())
 
     built.include_router(router)
     return built
@@ -143,6 +154,71 @@ async def test_text_that_the_database_cannot_hold_is_malformed(
         "/v1/things", content=body, headers={"Content-Type": "application/json"}
     )
     assert answer.status_code == 422
+
+
+def json_of(size: int) -> bytes:
+    """A well-formed body of exactly that many bytes."""
+    return b'{"count": 1, "name": "' + b"x" * (size - 24) + b'"}'
+
+
+async def in_chunks(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), 64 * 1024):
+        yield body[start : start + 64 * 1024]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize(
+    ("route", "limit"),
+    [("/v1/things", BODY_MAX_BYTES), ("/v1/small", 100), ("/v1/large", 3 * BODY_MAX_BYTES)],
+)
+async def test_a_body_is_read_up_to_the_nearest_limit_and_the_refusal_says_it(
+    client: httpx.AsyncClient, route: str, limit: int, chunked: bool
+) -> None:
+    for size, status in ((limit, 200), (limit + 1, 413), (10 * limit, 413)):
+        body = json_of(size)
+        answer = await client.post(
+            route,
+            content=in_chunks(body) if chunked else body,
+            headers={"Content-Type": "application/json"},
+        )
+        assert answer.status_code == status, size
+        if status == 413:
+            assert answer.headers["content-type"] == "application/problem+json"
+            told = answer.json()
+            assert (told["type"], told["limit_bytes"]) == ("urn:alpr:problem:body-too-large", limit)
+            assert str(limit) in told["detail"]
+
+
+async def test_of_a_body_without_end_no_more_than_the_limit_is_read(
+    client: httpx.AsyncClient,
+) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 64 * 1024
+            yield b" " * 64 * 1024
+
+    answer = await client.post("/v1/things", content=endless())
+    assert answer.status_code == 413
+    assert sent <= BODY_MAX_BYTES + 2 * 64 * 1024
+
+
+async def test_a_large_body_is_refused_on_a_real_connection_and_counted() -> None:
+    before = answered("/v1/things", 413, "POST")
+    server = uvicorn.Server(uvicorn.Config(app(), port=0, log_config=None, lifespan="off"))
+    async with running(server.serve()):
+        await eventually(lambda: server.started, 20, what="the server has started")
+        port = server.servers[0].sockets[0].getsockname()[1]
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as caller:
+            for _ in range(2):
+                answer = await caller.post("/v1/things", content=json_of(4 * BODY_MAX_BYTES))
+                assert answer.status_code == 413
+                assert answer.json()["limit_bytes"] == BODY_MAX_BYTES
+            assert (await caller.get("/live")).status_code == 200
+        server.should_exit = True
+    assert answered("/v1/things", 413, "POST") == before + 2
 
 
 async def test_what_the_framework_refuses_is_a_problem_detail_too(

@@ -17,6 +17,7 @@ from pydantic import AfterValidator
 from starlette.exceptions import HTTPException
 
 from alpr_common.auth import public
+from alpr_common.body_limit import BODY_MAX_BYTES, LimitedApp, limit_of
 from alpr_common.errors import AlprError
 from alpr_common.policy import CLAUSES
 from alpr_common.settings import ListenSettings
@@ -48,16 +49,24 @@ Check = Callable[[], Awaitable[bool] | bool]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def create_web_app(service: str, title: str, *, lifespan: Lifespan | None = None) -> FastAPI:
+def create_web_app(
+    service: str,
+    title: str,
+    *,
+    lifespan: Lifespan | None = None,
+    body_max_bytes: int = BODY_MAX_BYTES,
+) -> FastAPI:
     """A FastAPI app with `/live`, `/ready`, `/metrics` and problem details.
 
     Readiness: put `Check`s by name into `app.state.checks`; `/ready` answers 503 naming those
-    that fail, and 503 until the lifespan has begun.
+    that fail, and 503 until the lifespan has begun. Bodies are read up to `body_max_bytes`, or to
+    what a router or route says as `max_body_size`.
     """
-    app = FastAPI(
+    app = LimitedApp(
         title=title, version="1", lifespan=lifespan, docs_url=None, redoc_url=None,
-        openapi_url="/openapi.json",
+        openapi_url="/openapi.json", max_body_size=body_max_bytes,
     )  # fmt: skip
+    app.too_large = _too_large
     app.state.checks = {}
     app.add_exception_handler(AlprError, _alpr_problem)
     app.add_exception_handler(RequestValidationError, _validation_problem)
@@ -147,8 +156,20 @@ async def _validation_problem(_request: Request, error: Exception) -> JSONRespon
     )
 
 
-async def _http_problem(_request: Request, error: Exception) -> JSONResponse:
+def _too_large(limit_bytes: int) -> JSONResponse:
+    return problem(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "The request's body is too large",
+        f"This route takes {limit_bytes} bytes at most; the rest was not read.",
+        code="body-too-large",
+        limit_bytes=limit_bytes,
+    )
+
+
+async def _http_problem(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return _too_large(limit_of(request.scope))
     response = problem(
         error.status_code,
         HTTPStatus(error.status_code).phrase,

@@ -64,7 +64,8 @@ def routes(sessions: Sessions, pages: Pages) -> APIRouter:
             return await show(request, session, typed=typed, problem=error.problem)
         return RedirectResponse(f"/hotlist/{entry['entry_id']}?added=1", HTTPStatus.SEE_OTHER)
 
-    @router.post("/hotlist/import")
+    # A file a little too large is told on the page; what is larger is not read at all.
+    @router.post("/hotlist/import", max_body_size=2 * _FILE_MAX_BYTES)
     async def import_file(
         request: Request, file: Annotated[UploadFile, File()],
         source: Annotated[str, Form()] = "", session: Session = signed_in,

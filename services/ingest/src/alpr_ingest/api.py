@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from prometheus_client import Counter
 
 from alpr_common.auth import Gate, Principal
+from alpr_common.body_limit import LIMITS_ITSELF
 from alpr_common.policy import Policy, Role
 from alpr_common.postgres import Database
 from alpr_common.web import StorableText, problem
@@ -88,7 +89,12 @@ _FRAME_DOCUMENTATION: dict[str, Any] = {
 def frame_routes() -> APIRouter:
     router = APIRouter()
 
-    @router.post("/v1/frames", status_code=HTTPStatus.ACCEPTED, openapi_extra=_FRAME_DOCUMENTATION)
+    @router.post(
+        "/v1/frames",
+        status_code=HTTPStatus.ACCEPTED,
+        openapi_extra=_FRAME_DOCUMENTATION,
+        max_body_size=LIMITS_ITSELF,
+    )
     async def post_frame(
         request: Request, of: PartsOf, camera: Annotated[Camera, Depends(camera_gate)]
     ) -> dict[str, Any]:
