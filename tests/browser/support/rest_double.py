@@ -31,6 +31,7 @@ from alpr_common.plates import match_key, normalize
 from alpr_common.policy import Policy, Role
 from alpr_common.web import create_web_app, problem
 from alpr_matcher import domain as hot_list
+from tests.browser.support.canned import Canned
 from tests.browser.support.sightings import AGENCY, Pictured
 
 PASSWORD = "correct-horse-battery-47"
@@ -43,12 +44,16 @@ class Person:
     role: Role
     leads_until: date | None = None
     alpr_until: date | None = None
+    code: str = ""
+    """Of the second factor; empty: there is none."""
+    must_enrol: bool = False
 
     def principal(self, session_id: str) -> Principal:
         return Principal(
             person_id=str(uuid4()) if not self.username else f"person-{self.username}",
             name=self.name, agency_id=AGENCY, role=self.role, session_id=session_id,
             leads_training_until=self.leads_until, alpr_training_until=self.alpr_until,
+            must_enrol=self.must_enrol,
         )  # fmt: skip
 
 
@@ -58,12 +63,19 @@ class SignInRefused(AlprError):
     clause = "131.7-3c"
 
 
+class SecondFactorNeeded(AlprError):
+    status = HTTPStatus.UNAUTHORIZED
+    title = "Type the code of your second factor"
+    clause = "131.7-3c"
+
+
 class Double:
     """The state behind the APIs, and the app that serves them."""
 
     def __init__(self) -> None:
         self.policy = Policy()
         self.signing_key = Ed25519PrivateKey.generate()
+        self.canned = Canned()
         self.gate = Gate(TokenVerifier(self.signing_key.public_key()), self.policy)
         self.news = asyncio.Condition()
         self.streams: set[asyncio.Task[Any]] = set()
@@ -79,6 +91,8 @@ class Double:
             "rivera": Person("rivera", "Ofc. Dana Rivera", Role.OFFICER, current, current),
             "okafor": Person("okafor", "Ofc. Chidi Okafor", Role.OFFICER, current, current),
             "hale": Person("hale", "Sgt. Morgan Hale", Role.SUPERVISOR, current, current),
+            "reyes": Person("reyes", "D/C Alma Reyes", Role.ADMINISTRATOR, current, current),
+            "osei": Person("osei", "Kwame Osei", Role.AUDITOR, current, current),
             "lapsed": Person(
                 "lapsed", "Ofc. Lee Lapse", Role.OFFICER, today - timedelta(days=1), current
             ),
@@ -90,11 +104,16 @@ class Double:
         self.versions: dict[str, list[dict[str, Any]]] = {}
         self.searches: list[dict[str, Any]] = []
         self.picture_views: list[str] = []
-        self.refresh_tokens: dict[str, Person] = {}
+        self.refresh_tokens: dict[str, tuple[Person, str]] = {}
         self.refreshes = 0
         self.changes: list[UUID] = []
         self.refuses_streams = False
         self.withdrawn = False
+        self.stale_tokens: set[str] = set()
+        """Tokens that a change of role or training has withdrawn: new ones count again."""
+        self.issued: list[str] = []
+        self.canned.answers.clear()
+        self.canned.asked.clear()
 
     # --- What tests do ------------------------------------------------------------------------
 
@@ -136,20 +155,30 @@ class Double:
         async def withdraw(request: Request, call_next: Any) -> Any:
             if self.withdrawn and "authorization" in request.headers:
                 return problem(401, "Sign in first", "It was withdrawn.", code="not-signed-in")
+            token = request.headers.get("authorization", "").removeprefix("Bearer ")
+            if token in self.stale_tokens:
+                return problem(401, "Refresh it", "Your role was changed.", code="token-refused")
             return await call_next(request)
 
         self._identity(app)
         self._alerts(app)
         self._door(app)
         self._hot_list(app)
+        self.canned.serve(app, self.gate)
         return app
 
     def _tokens(self, person: Person, session_id: str) -> dict[str, Any]:
         now = datetime.now(UTC)
         refresh_token = f"refresh-{uuid4()}"
-        self.refresh_tokens[refresh_token] = person
+        self.refresh_tokens[refresh_token] = (person, session_id)
+        # Its own version each time: two tokens of one second would be the same.
+        principal = dataclasses.replace(
+            person.principal(session_id), rights_version=len(self.issued)
+        )
+        access_token = self.issuer.issue(principal, now)
+        self.issued.append(access_token)
         return {
-            "access_token": self.issuer.issue(person.principal(session_id), now),
+            "access_token": access_token,
             "expires_at": (now + timedelta(seconds=self.issuer.lifetime_seconds)).isoformat(),
             "refresh_token": refresh_token,
             "person": {"name": person.name, "role": person.role},
@@ -161,15 +190,19 @@ class Double:
             person = self.people.get(body["username"])
             if person is None or body["password"] != PASSWORD:
                 raise SignInRefused("The username or the password is wrong.")
+            if person.code and "code" not in body:
+                raise SecondFactorNeeded("Send `code` as well.")
+            if person.code and body["code"] != person.code:
+                raise SignInRefused("The username, the password or the code is wrong.")
             return self._tokens(person, str(uuid4()))
 
         @app.post("/v1/sessions/refresh")
         async def refresh(body: Annotated[dict[str, str], Body()]) -> dict[str, Any]:
             self.refreshes += 1
-            person = self.refresh_tokens.pop(body["refresh_token"], None)
-            if person is None:
+            found = self.refresh_tokens.pop(body["refresh_token"], None)
+            if found is None:
                 raise NotSignedIn("Sign in again.")
-            return self._tokens(person, str(uuid4()))
+            return self._tokens(*found)
 
         @app.delete("/v1/sessions", status_code=204)
         async def sign_out() -> None:
