@@ -22,7 +22,7 @@ from alpr_common.web import create_web_app
 from alpr_identity import api, handlers
 from alpr_identity.audit import OPERATOR
 from alpr_identity.domain import Person
-from alpr_identity.identity import Identity
+from alpr_identity.identity import Identity, OneKey
 from alpr_identity.passwords import Passwords, banned_passwords
 from alpr_identity.sealing import Sealer
 from alpr_local.stack import Stack
@@ -41,8 +41,12 @@ class IdentityUnderTest:
     stack: Stack
 
     @property
+    def issuer(self) -> TokenIssuer:
+        return self.identity.signing.issuer(datetime.now(UTC))
+
+    @property
     def verifier(self) -> TokenVerifier:
-        return TokenVerifier(self.identity.issuer.private_key.public_key())
+        return TokenVerifier(self.issuer.private_key.public_key())
 
     async def person(
         self, *, agency: str = OURS, role: Role = Role.OFFICER, trained: bool = True
@@ -61,7 +65,7 @@ class IdentityUnderTest:
     def token(self, person: Person) -> dict[str, str]:
         """Headers of a session that began elsewhere."""
         principal = person.principal(uuid4(), None)
-        return self.bearer(self.identity.issuer.issue(principal, datetime.now(UTC)))
+        return self.bearer(self.issuer.issue(principal, datetime.now(UTC)))
 
     async def administrator(self, agency: str = OURS) -> dict[str, str]:
         return self.token(await self.person(agency=agency, role=Role.ADMINISTRATOR))
@@ -104,6 +108,10 @@ class IdentityUnderTest:
         """Go on under another policy file (the gate's routes keep theirs)."""
         self.app.state.identity = self.identity = replace(self.identity, policy=policy)
 
+    def with_sealer(self, sealer: Sealer) -> None:
+        """Go on with another file of sealing secrets."""
+        self.app.state.identity = self.identity = replace(self.identity, sealer=sealer)
+
     async def sql(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
         """As the database's superuser."""
         connection = await asyncpg.connect(self.stack.postgres_admin_dsn)
@@ -130,9 +138,9 @@ async def identity(migrated: Stack) -> AsyncIterator[IdentityUnderTest]:
     light = Passwords(argon2=PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1))
     app = create_web_app("identity", "identity")
     app.state.identity = Identity(
-        database, light, banned_passwords(), issuer, Policy(), sealer=Sealer((b"s" * 32,))
+        database, light, banned_passwords(), OneKey(issuer), Policy(), sealer=Sealer((b"s" * 32,))
     )
-    app.include_router(api.router(gate, issuer.private_key.public_key()))
+    app.include_router(api.router(gate))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("192.0.2.7", 5000))
     async with httpx.AsyncClient(transport=transport, base_url="http://identity") as client:
         yield IdentityUnderTest(app, client, app.state.identity, migrated)

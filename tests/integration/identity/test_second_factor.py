@@ -82,7 +82,7 @@ async def test_a_right_password_alone_opens_nothing_once_there_is_a_second_facto
         for a in await identity.audits(f"person:{who.person.person_id}")
         if a["action"] == "session.opened" and a["outcome"] == "done"
     ]
-    assert [a["details"]["second_factor"] for a in opened] == ["none", "shown"]
+    assert [a["details"]["second_factor"] for a in opened] == ["none", "code"]
 
 
 async def test_a_code_works_once_and_none_from_before_it(identity: IdentityUnderTest) -> None:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -14,9 +13,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from alpr_common.auth import ungated_routes
 from alpr_common.settings import CommonSettings
-from alpr_identity import api
-from alpr_identity.app import KeysDiffer, build
+from alpr_identity.app import build
 from alpr_identity.settings import Settings
+from alpr_identity.signing_keys import KeysDiffer
 
 
 def settings(folder: Path, signing: Ed25519PrivateKey, verifying: Ed25519PrivateKey) -> Settings:
@@ -45,11 +44,3 @@ def test_every_route_of_identity_has_a_gate(tmp_path: Path) -> None:
 def test_identity_does_not_start_with_keys_of_two_pairs(tmp_path: Path) -> None:
     with pytest.raises(KeysDiffer):
         build(settings(tmp_path, Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()))
-
-
-def test_the_published_key_is_the_one_that_verifies() -> None:
-    private = Ed25519PrivateKey.generate()
-    published = api.key_set(private.public_key())
-    (key,) = jwt.PyJWKSet.from_dict(published).keys
-    token = jwt.encode({"sub": "x"}, private, algorithm="EdDSA")
-    assert jwt.decode(token, key.key, algorithms=["EdDSA"]) == {"sub": "x"}

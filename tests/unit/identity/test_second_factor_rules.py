@@ -35,14 +35,14 @@ def test_no_code_counts_twice_nor_one_older_than_the_last() -> None:
 def test_what_an_old_key_sealed_opens_after_the_key_was_changed(tmp_path: Path) -> None:
     file, person = tmp_path / "keys", uuid4()
     file.write_text("a" * 40)
-    sealed = Sealer.from_file(file).seal(SECRET, person)
+    sealed = Sealer.from_text(file.read_text()).seal(SECRET, person)
     file.write_text(f"{'b' * 40}\n{'a' * 40}\n")
-    changed = Sealer.from_file(file)
+    changed = Sealer.from_text(file.read_text())
     assert changed.open(sealed, person) == SECRET
     assert Sealer((b"a" * 40,)).hash_code("x") in changed.code_hashes("x")
     file.write_text("b" * 40)
     with pytest.raises(SecretUnreadable):
-        Sealer.from_file(file).open(sealed, person)
+        Sealer.from_text(file.read_text()).open(sealed, person)
     with pytest.raises(SecretUnreadable):
         changed.open(sealed, uuid4())
 
@@ -51,7 +51,7 @@ def test_what_an_old_key_sealed_opens_after_the_key_was_changed(tmp_path: Path) 
 def test_a_key_file_of_short_secrets_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "keys").write_text(content)
     with pytest.raises(KeyFileUnusable):
-        Sealer.from_file(tmp_path / "keys")
+        Sealer.from_text((tmp_path / "keys").read_text())
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,19 @@
 """Identity's HTTP: sessions, oneself, people of one's agency, and the keys that verify tokens."""
 
-import base64
-import hashlib
-import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from alpr_common.auth import Gate, Principal, check_access, public
+from alpr_common.auth.keys import json_web_key
 from alpr_common.errors import AlprError
 from alpr_common.policy import Role
 from alpr_common.web import StorableText
-from alpr_identity import audit_api, factor_api, handlers, sessions
+from alpr_identity import audit_api, factor_api, handlers, passkey_api, sessions
 from alpr_identity.audit import Actor
 from alpr_identity.bodies import (
     Credentials,
@@ -52,36 +48,27 @@ def _identity(request: Request) -> Identity:
 TheIdentity = Annotated[Identity, Depends(_identity)]
 
 
-def router(gate: Gate, public_key: Ed25519PublicKey) -> APIRouter:
+def router(gate: Gate) -> APIRouter:
     """All routes of identity."""
     routes = APIRouter(prefix="/v1", max_body_size=_BODY_MAX_BYTES)
-    _keys(routes, public_key)
+    _keys(routes, gate)
     _sessions(routes, gate)
     _oneself(routes, gate)
     _people(routes, gate)
     _person(routes, gate)
     routes.include_router(factor_api.router(gate))
     routes.include_router(audit_api.router(gate))
+    routes.include_router(passkey_api.router(gate))
     return routes
 
 
-def key_set(public_key: Ed25519PublicKey) -> dict[str, Any]:
-    """The key as a JSON Web Key Set (RFC 7517, RFC 8037), named by its thumbprint (RFC 7638)."""
-    raw = public_key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-    key = {"crv": "Ed25519", "kty": "OKP", "x": _base64url(raw)}
-    canonical = json.dumps(key, sort_keys=True, separators=(",", ":")).encode()
-    kid = _base64url(hashlib.sha256(canonical).digest())
-    return {"keys": [key | {"use": "sig", "alg": "EdDSA", "kid": kid}]}
-
-
-def _base64url(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
-
-def _keys(routes: APIRouter, public_key: Ed25519PublicKey) -> None:
+def _keys(routes: APIRouter, gate: Gate) -> None:
     @routes.get("/keys", dependencies=[Depends(public)])
     async def keys() -> dict[str, Any]:
-        return key_set(public_key)
+        """The public keys that tokens are verified with (RFC 7517): one, or two while the key is
+        being changed."""
+        valid = gate.verifier.keys.valid(datetime.now(UTC))
+        return {"keys": [json_web_key(key.public_key) for key in valid]}
 
 
 def _sessions(routes: APIRouter, gate: Gate) -> None:

@@ -4,29 +4,27 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import FastAPI
 
-from alpr_common.auth import Gate, Revocations, TokenIssuer, TokenVerifier
+from alpr_common.auth import Gate, Revocations, TokenVerifier
 from alpr_common.kafka import Publisher
 from alpr_common.outbox import OutboxRelay
 from alpr_common.policy import Policy
 from alpr_common.postgres import Database, migrate
 from alpr_common.revocations import follow
+from alpr_common.watched_file import WatchedFile
 from alpr_common.web import all_alive, create_web_app, running
 from alpr_identity import api, upkeep
-from alpr_identity.identity import Identity
+from alpr_identity.identity import Identity, Signing
 from alpr_identity.passwords import Passwords, banned_passwords
 from alpr_identity.sealing import Sealer
 from alpr_identity.settings import Settings
+from alpr_identity.signing_keys import SigningKeys
+from alpr_identity.webauthn import RelyingParty
 
 
 class SecondFactorKeyMissing(Exception):
     """The policy asks for second factors and there is no key to seal them with."""
-
-
-class KeysDiffer(Exception):
-    """The public key that all services verify with is not that of the key that signs."""
 
 
 def build(settings: Settings) -> FastAPI:
@@ -34,9 +32,10 @@ def build(settings: Settings) -> FastAPI:
     `SecondFactorKeyMissing` rather than let in whom the policy wants to see a code of."""
     common = settings.common
     policy = Policy.load(common.policy_file)
-    issuer = TokenIssuer.from_file(settings.token_private_key_file, settings.access_token_seconds)
     verifier = TokenVerifier.from_file(common.token_public_key_file)
-    _refuse_other_key(issuer, verifier)
+    signing = SigningKeys(
+        settings.token_private_key_file, verifier.keys, settings.access_token_seconds
+    )
     if policy.second_factor_roles and settings.second_factor_key_file is None:
         raise SecondFactorKeyMissing(
             "The policy's second_factor_roles needs ALPR_IDENTITY_SECOND_FACTOR_KEY_FILE"
@@ -47,7 +46,7 @@ def build(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         publisher = Publisher(common.kafka_bootstrap_servers)
-        async with opened(settings, policy, issuer) as identity:
+        async with opened(settings, policy, signing) as identity:
             app.state.identity = identity
             relay = OutboxRelay(identity.database, publisher)
             try:
@@ -64,17 +63,15 @@ def build(settings: Settings) -> FastAPI:
                 await publisher.stop()
 
     app = create_web_app("identity", "ALPR identity", lifespan=lifespan)
-    app.include_router(api.router(gate, issuer.private_key.public_key()))
+    app.include_router(api.router(gate))
     return app
 
 
 @asynccontextmanager
-async def opened(
-    settings: Settings, policy: Policy, issuer: TokenIssuer
-) -> AsyncIterator[Identity]:
+async def opened(settings: Settings, policy: Policy, signing: Signing) -> AsyncIterator[Identity]:
     """Everything that the use cases need, on a schema that is up to date."""
     key_file = settings.second_factor_key_file
-    sealer = Sealer.from_file(key_file) if key_file else None
+    sealer = WatchedFile(key_file, Sealer.from_text) if key_file else None
     await migrate(settings.migration_database_url, "alpr_identity")
     database = await Database.connect(settings.database_url, settings.database_pool_size)
     try:
@@ -82,22 +79,11 @@ async def opened(
             database,
             Passwords(fips=settings.fips),
             banned_passwords(),
-            issuer,
+            signing,
             policy,
             settings.refusal_floor_seconds,
             sealer,
+            RelyingParty.of_console(settings.common.console_url, settings.passkey_rp_id),
         )
     finally:
         await database.close()
-
-
-def _refuse_other_key(issuer: TokenIssuer, verifier: TokenVerifier) -> None:
-    ours, theirs = (
-        key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-        for key in (issuer.private_key.public_key(), verifier.public_key)
-    )
-    if ours != theirs:
-        raise KeysDiffer(
-            "ALPR_TOKEN_PUBLIC_KEY_FILE is not the public half of "
-            "ALPR_IDENTITY_TOKEN_PRIVATE_KEY_FILE; no token would be accepted"
-        )

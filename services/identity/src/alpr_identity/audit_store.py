@@ -18,7 +18,8 @@ _SINCE = "SELECT since FROM account_event_since"
 _ACCOUNTS = """
 SELECT p.person_id, p.username, p.name, p.role, p.active, p.locked_at, p.signed_in_at,
     p.created_at, p.active_since, p.password_changed_at,
-    factor.confirmed_at IS NOT NULL AS has_totp, false AS has_passkey
+    factor.confirmed_at IS NOT NULL AS has_totp,
+    EXISTS (SELECT 1 FROM passkey k WHERE k.person_id = p.person_id) AS has_passkey
 FROM person p LEFT JOIN second_factor factor USING (person_id)
 WHERE p.agency_id = current_setting('alpr.agency_id', true) ORDER BY p.username
 """

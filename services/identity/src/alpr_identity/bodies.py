@@ -113,6 +113,7 @@ class PersonShown(BaseModel):
     alpr_until: date | None
     alpr_certificate: str | None
     second_factor_at: datetime | None = Field(default=None, description="since when there is one")
+    has_passkey: bool = Field(default=False, description="which is a second factor as well")
 
     @classmethod
     def of(cls, person: Person) -> Self:
@@ -192,6 +193,7 @@ class FactorStanding(BaseModel):
     confirmed_at: datetime | None = Field(description="None: there is no second factor")
     required: bool = Field(description="whether the policy asks this role for one")
     recovery_codes_left: int
+    passkeys: int = Field(description="each is a second factor as well")
 
 
 class FactorPending(BaseModel):

@@ -5,19 +5,22 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from alpr_common.auth import TokenIssuer
 from alpr_common.errors import AlprError
 from alpr_common.policy import Policy, Role
-from alpr_identity import handlers, store
+from alpr_identity import factor_rotation, handlers, signing_keys, store
 from alpr_identity.app import opened
 from alpr_identity.audit import OPERATOR
 from alpr_identity.domain import Person, folded_username
-from alpr_identity.identity import Identity
-from alpr_identity.refusals import PersonNotFound
+from alpr_identity.identity import Identity, OneKey
+from alpr_identity.refusals import PersonNotFound, SecondFactorUnavailable
+from alpr_identity.sealing import SecretUnreadable
 from alpr_identity.settings import Settings
+from alpr_identity.signing_keys import KeysDiffer, RotationUnderWay
 
 
 def parser() -> argparse.ArgumentParser:
@@ -52,7 +55,38 @@ def parser() -> argparse.ArgumentParser:
         "release", help="unlock an account when no administrator can (they are locked too)"
     )
     release.add_argument("--username", required=True)
+    _key_commands(commands)
     return top
+
+
+def _key_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    rotate = commands.add_parser(
+        "rotate-key",
+        help="a new key that signs tokens",
+        description="The old key verifies until its tokens have ended. No service is restarted.",
+    )
+    rotate.add_argument(
+        "--after-seconds",
+        type=int,
+        default=120,
+        help="when the new key begins to sign: until then every host must have the public file",
+    )
+    factor = commands.add_parser(
+        "rotate-factor-key", help="a new secret that second factors are sealed with"
+    )
+    for command in (rotate, factor):
+        command.add_argument(
+            "--into",
+            type=Path,
+            metavar="FOLDER",
+            help="write the new files there, to be put in place by other means (secret stores)",
+        )
+    reseal = commands.add_parser(
+        "reseal-factors", help="seal all second factors anew under the file's first secret"
+    )
+    reseal.add_argument(
+        "--drop-old", action="store_true", help="take the other secrets out of the file"
+    )
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -61,21 +95,62 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if getattr(arguments, "password_stdin", False):
         password = sys.stdin.readline().rstrip("\r\n")
     try:
+        if arguments.command == "rotate-key":
+            return _rotate_key(arguments, settings)
         return asyncio.run(_run(arguments, settings, password))
     except AlprError as error:
         sys.stderr.write(f"{error.title}. {error.detail}\n")
-        return 1
+    except (KeysDiffer, RotationUnderWay, SecretUnreadable, ValueError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+    return 1
+
+
+def _rotate_key(arguments: argparse.Namespace, settings: Settings) -> int:
+    done = signing_keys.rotate(
+        settings.token_private_key_file, settings.common.token_public_key_file,
+        arguments.after_seconds, datetime.now(UTC), arguments.into,
+    )  # fmt: skip
+    sys.stderr.write(
+        f"Key {done.new_key_id} signs from {done.signs_from:%Y-%m-%d %H:%M:%S} UTC on; "
+        f"{done.old_key_id} verifies until {done.old_valid_until:%H:%M:%S} UTC.\n"
+    )
+    return 0
+
+
+async def _reseal(identity: Identity, settings: Settings, *, drop_old: bool) -> int:
+    done = await factor_rotation.reseal(identity)
+    sys.stderr.write(f"{done.secrets} secrets were sealed anew.\n")
+    if done.people_with_old_codes:
+        sys.stderr.write(
+            f"{done.people_with_old_codes} people have recovery codes that rest on an older secret:"
+            " keep it in the file until they have made new ones.\n"
+        )
+        return 1 if drop_old else 0
+    if drop_old and settings.second_factor_key_file is not None:
+        gone = factor_rotation.keep_first(settings.second_factor_key_file)
+        sys.stderr.write(f"{gone} older secrets were taken out of the file.\n")
+    return 0
 
 
 async def _run(arguments: argparse.Namespace, settings: Settings, password: str | None) -> int:
     policy = Policy.load(settings.common.policy_file)
     # No token is issued here, so the real key stays where it is.
     issuer = TokenIssuer(Ed25519PrivateKey.generate())
-    async with opened(settings, policy, issuer) as identity:
+    if arguments.command == "rotate-factor-key":
+        file = settings.second_factor_key_file
+        if file is None:
+            raise SecondFactorUnavailable("Set ALPR_IDENTITY_SECOND_FACTOR_KEY_FILE.")
+        sys.stderr.write(f"{factor_rotation.add_secret(file, arguments.into)} was written.\n")
+        if arguments.into is not None:
+            return 0
+    async with opened(settings, policy, OneKey(issuer)) as identity:
         if arguments.command == "release":
             await _release(identity, arguments.username)
-        else:
+        elif arguments.command == "create-person":
             await _create(identity, arguments, password)
+        else:
+            drop_old = arguments.command == "reseal-factors" and arguments.drop_old
+            return await _reseal(identity, settings, drop_old=drop_old)
     return 0
 
 

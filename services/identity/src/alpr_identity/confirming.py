@@ -104,7 +104,9 @@ async def confirmed(
         elif latest is not None:
             await _refuse(connection, identity, latest.person, cause, claim.address, now)
     if lacks_code:
-        raise SecondFactorNeeded
+        raise SecondFactorNeeded(
+            code=person.second_factor_at is not None, passkey=person.has_passkey
+        )
     yield None
 
 
@@ -136,19 +138,12 @@ async def _begin(identity: Identity, claim: Claim, now: datetime) -> _Attempt | 
         await audit.tell(
             connection, Actor.of_person(person, claim.address), agency_id, "session.opened",
             f"person:{person.person_id}", now, "refused",
-            details={"cause": _why_closed(person, identity, now)},
+            details={
+                "cause": domain.why_closed(person, identity.policy, now)
+                or "too many attempts at once"
+            },
         )  # fmt: skip
         return None
-
-
-def _why_closed(person: Person, identity: Identity, now: datetime) -> str:
-    if not person.active:
-        return "not active"
-    if person.locked_at is not None:
-        return "locked"
-    if domain.is_inactive(person, identity.policy, now):
-        return "away for too long"
-    return "too many attempts at once"
 
 
 async def _refuse(

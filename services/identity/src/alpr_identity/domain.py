@@ -54,6 +54,11 @@ class Person:
     second_factor_at: datetime | None = None
     active_since: datetime | None = None
     rights_version: int = 0
+    has_passkey: bool = False
+
+    @property
+    def has_second_factor(self) -> bool:
+        return self.second_factor_at is not None or self.has_passkey
 
     def principal(
         self, session_id: UUID, address: str | None, *, must_enrol: bool = False
@@ -204,7 +209,16 @@ def overdue(policy: Policy, now: datetime) -> tuple[datetime, datetime]:
 
 
 def may_sign_in(person: Person, policy: Policy, now: datetime) -> bool:
-    return person.active and person.locked_at is None and not is_inactive(person, policy, now)
+    return why_closed(person, policy, now) is None
+
+
+def why_closed(person: Person, policy: Policy, now: datetime) -> str | None:
+    """Why the account lets nobody in, for the audit; None while it does."""
+    if not person.active:
+        return "not active"
+    if person.locked_at is not None:
+        return "locked"
+    return "away for too long" if is_inactive(person, policy, now) else None
 
 
 def is_inactive(person: Person, policy: Policy, now: datetime) -> bool:

@@ -27,8 +27,17 @@ WHERE person_id = $1
 _SPEND_STEP = "UPDATE second_factor SET last_step = $2 WHERE person_id = $1"
 _REMOVE = "DELETE FROM second_factor WHERE person_id = $1"
 _ADD_CODES = """
-INSERT INTO recovery_code (person_id, agency_id, code_hash)
-SELECT $1, $2, hash FROM unnest($3::bytea[]) AS given (hash)
+INSERT INTO recovery_code (person_id, agency_id, code_hash, key_id)
+SELECT $1, $2, hash, $4 FROM unnest($3::bytea[]) AS given (hash)
+"""
+_FACTORS = """
+SELECT person_id, sealed_secret, confirmed_at, last_step, pending_secret, pending_until
+FROM second_factor WHERE agency_id = current_setting('alpr.agency_id', true) FOR UPDATE
+"""
+_RESEAL = "UPDATE second_factor SET sealed_secret = $2, pending_secret = $3 WHERE person_id = $1"
+_OTHER_CODES = """
+SELECT count(DISTINCT person_id) FROM recovery_code
+WHERE agency_id = current_setting('alpr.agency_id', true) AND key_id IS DISTINCT FROM $1
 """
 _DROP_CODES = "DELETE FROM recovery_code WHERE person_id = $1"
 _SPEND_CODE = "DELETE FROM recovery_code WHERE person_id = $1 AND code_hash = ANY($2)"
@@ -101,10 +110,29 @@ async def remove_factor(connection: Connection, person_id: UUID) -> bool:
 
 
 async def replace_codes(
-    connection: Connection, person_id: UUID, agency_id: str, hashes: Sequence[bytes]
+    connection: Connection, person_id: UUID, agency_id: str, hashes: Sequence[bytes], key_id: str
 ) -> None:
     await connection.execute(_DROP_CODES, person_id)
-    await connection.execute(_ADD_CODES, person_id, agency_id, list(hashes))
+    await connection.execute(_ADD_CODES, person_id, agency_id, list(hashes), key_id)
+
+
+async def people_with_other_codes(connection: Connection, key_id: str) -> int:
+    """How many people of the agency have recovery codes that rest on another secret."""
+    count: int = await connection.fetchval(_OTHER_CODES, key_id)
+    return count
+
+
+async def lock_factors(connection: Connection) -> list[tuple[UUID, StoredFactor]]:
+    """Every second factor of the agency, locked."""
+    rows = [dict(row) for row in await connection.fetch(_FACTORS)]
+    return [(row.pop("person_id"), StoredFactor(**row)) for row in rows]
+
+
+async def replace_sealed(
+    connection: Connection, person_id: UUID, sealed: bytes | None, pending: bytes | None
+) -> None:
+    """The same secrets, sealed otherwise."""
+    await connection.execute(_RESEAL, person_id, sealed, pending)
 
 
 async def spend_code(connection: Connection, person_id: UUID, hashes: Sequence[bytes]) -> bool:

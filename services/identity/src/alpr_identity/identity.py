@@ -1,13 +1,40 @@
 """What the use cases of identity stand on."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
 from alpr_common.auth import TokenIssuer
 from alpr_common.policy import Policy
 from alpr_common.postgres import Database
+from alpr_common.watched_file import WatchedFile
 from alpr_identity.passwords import Passwords
-from alpr_identity.refusals import SecondFactorUnavailable
+from alpr_identity.refusals import PasskeysUnavailable, SecondFactorUnavailable
 from alpr_identity.sealing import Sealer
+from alpr_identity.webauthn import RelyingParty
+
+
+class Signing(Protocol):
+    """Where tokens come from: the key file of the service, or one key that does not change."""
+
+    @property
+    def lifetime_seconds(self) -> int: ...
+
+    def issuer(self, now: datetime) -> TokenIssuer: ...
+
+
+@dataclass(frozen=True)
+class OneKey:
+    """A key that does not change: of a command that issues nothing, and of tests."""
+
+    only: TokenIssuer
+
+    @property
+    def lifetime_seconds(self) -> int:
+        return self.only.lifetime_seconds
+
+    def issuer(self, now: datetime) -> TokenIssuer:  # noqa: ARG002 - the same for ever
+        return self.only
 
 
 @dataclass(frozen=True)
@@ -17,10 +44,21 @@ class Identity:
     database: Database
     passwords: Passwords
     banned: frozenset[str]
-    issuer: TokenIssuer
+    signing: Signing
     policy: Policy
     refusal_floor_seconds: float = 0.0
-    sealer: Sealer | None = None
+    sealer: Sealer | WatchedFile[Sealer] | None = None
+
+    relying_party: RelyingParty | None = None
+
+    @property
+    def party(self) -> RelyingParty:
+        """The site that passkeys are of; raises `PasskeysUnavailable` where browsers have none."""
+        if self.relying_party is None:
+            raise PasskeysUnavailable(
+                "Browsers keep passkeys for an https address with a host name (ALPR_CONSOLE_URL)."
+            )
+        return self.relying_party
 
     @property
     def sealing(self) -> Sealer:
@@ -30,4 +68,4 @@ class Identity:
                 "This installation has no key for second factors "
                 "(ALPR_IDENTITY_SECOND_FACTOR_KEY_FILE)."
             )
-        return self.sealer
+        return self.sealer if isinstance(self.sealer, Sealer) else self.sealer.content()

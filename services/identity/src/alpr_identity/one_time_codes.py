@@ -33,21 +33,25 @@ class Shown(Enum):
 async def check(
     connection: Connection, identity: Identity, person: Person, code: str | None, now: datetime
 ) -> Shown:
-    """Take the code of somebody who has a second factor; it is spent with the transaction.
+    """Take the code of somebody who has a second factor; it is spent with the transaction. Who has
+    a passkey has one too: the password alone opens nothing.
 
     Raises `SecondFactorUnavailable` where the key is missing.
     """
     factor = await factor_store.lock_factor(connection, person.person_id)
-    if factor is None or factor.sealed_secret is None:
+    sealed = factor.sealed_secret if factor else None
+    if sealed is None and not person.has_passkey:
         return Shown.NOT_ASKED
     if not code:
         return Shown.MISSING
     said = folded(code)
+    if factor is None or sealed is None:
+        return Shown.WRONG  # there is a passkey alone, which no code stands in for
     if not _DIGITS.fullmatch(said):
         hashes = identity.sealing.code_hashes(said)
         spent = await factor_store.spend_code(connection, person.person_id, hashes)
         return Shown.RIGHT if spent else Shown.WRONG
-    secret = identity.sealing.open(factor.sealed_secret, person.person_id)
+    secret = identity.sealing.open(sealed, person.person_id)
     step = accepted_step(secret, said, factor.last_step, now)
     if step is None:
         return Shown.WRONG

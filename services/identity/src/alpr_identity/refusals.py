@@ -20,16 +20,19 @@ class SignInRefused(AlprError):
 
 
 class SecondFactorNeeded(AlprError):
-    """The password is right; only the code is missing."""
+    """The password is right; only the second factor is missing. `ways` says which there are."""
 
     status = HTTPStatus.UNAUTHORIZED
-    title = "Type the code of your second factor"
+    title = "Show your second factor"
     clause = "131.7-3c"
 
-    def __init__(self) -> None:
-        super().__init__(
-            "Send `code` as well: the six digits that your app shows, or a recovery code."
-        )
+    def __init__(self, *, code: bool = True, passkey: bool = False) -> None:
+        said = {
+            "code": "Send `code` as well: the six digits that your app shows, or a recovery code.",
+            "passkey": "Sign in with your passkey: it needs no password.",
+        }
+        ways = [way for way, there in (("code", code), ("passkey", passkey)) if there]
+        super().__init__(" Or: ".join(said[way] for way in ways), ways=ways)
 
 
 class SecondFactorWrong(AlprError):
@@ -92,3 +95,25 @@ class SessionNotFound(NotFound):
 class PeriodMalformed(AlprError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "That is no period that can be reported on"
+
+
+class TooManySteps(Outage):
+    title = "Too many people are signing in at once"
+
+
+class PasskeysUnavailable(Conflict):
+    title = "Passkeys cannot be used here"
+
+
+class PasskeyRefused(AlprError):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "The passkey was not taken"
+    clause = "131.7-3c"
+
+
+class PasskeyKnown(Conflict):
+    title = "That passkey is known already"
+
+
+class PasskeyNotFound(NotFound):
+    title = "There is no such passkey"

@@ -8,7 +8,6 @@ import hashlib
 import hmac
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -20,7 +19,7 @@ _LEAST_CHARACTERS = 32
 _NONCE_BYTES = 12
 
 
-class KeyFileUnusable(Exception):
+class KeyFileUnusable(ValueError):
     """The key file holds no secret of enough characters."""
 
 
@@ -35,14 +34,20 @@ class Sealer:
     secrets: tuple[bytes, ...]
 
     @classmethod
-    def from_file(cls, path: Path) -> "Sealer":
-        """One secret of 32 or more characters a line. Raises `KeyFileUnusable`, `OSError`."""
-        lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    def from_text(cls, text: str) -> "Sealer":
+        """One secret of 32 or more characters a line. Raises `KeyFileUnusable`."""
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
         if not lines or any(len(line) < _LEAST_CHARACTERS for line in lines):
             raise KeyFileUnusable(
-                f"{path}: one secret of at least {_LEAST_CHARACTERS} characters a line"
+                "the file of second-factor secrets needs one of at least "
+                f"{_LEAST_CHARACTERS} characters a line"
             )
         return cls(tuple(line.encode() for line in lines))
+
+    @property
+    def key_id(self) -> str:
+        """The name of the secret that seals."""
+        return _derived(self.secrets[0], b"alpr second factor key name")[:8].hex()
 
     def seal(self, secret: str, person_id: UUID) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)

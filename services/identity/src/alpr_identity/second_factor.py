@@ -8,19 +8,17 @@ import pyotp
 
 from alpr_common.auth import Principal
 from alpr_common.postgres import Connection
-from alpr_identity import audit, confirming, factor_store, one_time_codes, sessions, store
+from alpr_identity import audit, factor_store, one_time_codes, passkey_store, sessions
 from alpr_identity.audit import Actor
-from alpr_identity.confirming import Claim
 from alpr_identity.domain import Person, own_id
 from alpr_identity.identity import Identity
 from alpr_identity.refusals import (
-    ConfirmationWrong,
     OwnAccount,
-    PersonNotFound,
     SecondFactorAbsent,
     SecondFactorWrong,
     SessionEnded,
 )
+from alpr_identity.showing_again import Proof, person_of, session_of, shown_again
 
 _CONFIRM_WITHIN = timedelta(minutes=10)
 _ISSUER = "ALPR"
@@ -33,6 +31,7 @@ class Standing:
     confirmed_at: datetime | None
     required: bool
     recovery_codes_left: int
+    passkeys: int
 
 
 @dataclass(frozen=True)
@@ -47,10 +46,11 @@ class Pending:
 async def standing(identity: Identity, principal: Principal) -> Standing:
     """Raises `PersonNotFound`."""
     async with identity.database.transaction(principal.agency_id) as connection:
-        person = await _person(connection, own_id(principal))
+        person = await person_of(connection, own_id(principal))
         left = await factor_store.count_codes(connection, person.person_id)
+        passkeys = await passkey_store.of_person(connection, person.person_id)
     required = person.role in identity.policy.second_factor_roles
-    return Standing(person.second_factor_at, required, left)
+    return Standing(person.second_factor_at, required, left, len(passkeys))
 
 
 async def begin(
@@ -62,7 +62,7 @@ async def begin(
     `SecondFactorUnavailable`.
     """
     sealer = identity.sealing
-    person = await _confirm_oneself(identity, principal, password, code, now)
+    person = await shown_again(identity, principal, Proof(password, code), now)
     secret, until = pyotp.random_base32(), now + _CONFIRM_WITHIN
     async with identity.database.transaction(person.agency_id) as connection:
         sealed = sealer.seal(secret, person.person_id)
@@ -82,7 +82,7 @@ async def finish(identity: Identity, principal: Principal, code: str, now: datet
     """
     codes = one_time_codes.new_recovery_codes()
     async with identity.database.transaction(principal.agency_id) as connection:
-        person = await _person(connection, own_id(principal))
+        person = await person_of(connection, own_id(principal))
         factor = await factor_store.lock_factor(connection, person.person_id)
         if factor is None or factor.pending_secret is None or factor.pending_until is None:
             raise SecondFactorAbsent("Begin first: nothing waits to be confirmed.")
@@ -94,10 +94,10 @@ async def finish(identity: Identity, principal: Principal, code: str, now: datet
             raise SecondFactorWrong("Type the code that the new entry in your app shows now.")
         await factor_store.confirm_factor(connection, person.person_id, step, now)
         await _store_codes(connection, identity, person, codes)
-        if not await factor_store.note_session_factor(connection, _session(principal), now):
+        if not await factor_store.note_session_factor(connection, session_of(principal), now):
             raise SessionEnded("Sign in again.")
         await sessions.end_all(
-            connection, person, "second_factor_changed", now, but=_session(principal)
+            connection, person, "second_factor_changed", now, but=session_of(principal)
         )
         await _tell(connection, principal, person, "second_factor.confirmed", now)
     return codes
@@ -107,7 +107,7 @@ async def renew_recovery_codes(
     identity: Identity, principal: Principal, password: str, code: str | None, now: datetime
 ) -> list[str]:
     """New recovery codes in place of the old ones. Raises as `begin` does, `SecondFactorAbsent`."""
-    person = await _confirm_oneself(identity, principal, password, code, now)
+    person = await shown_again(identity, principal, Proof(password, code), now)
     if person.second_factor_at is None:
         raise SecondFactorAbsent("Recovery codes stand in for a second factor; set one up first.")
     codes = one_time_codes.new_recovery_codes()
@@ -121,7 +121,7 @@ async def remove_own(
     identity: Identity, principal: Principal, password: str, code: str | None, now: datetime
 ) -> None:
     """Give up one's second factor; every session ends. Raises as `begin` does."""
-    person = await _confirm_oneself(identity, principal, password, code, now)
+    person = await shown_again(identity, principal, Proof(password, code), now)
     async with identity.database.transaction(person.agency_id) as connection:
         await _remove(connection, principal, person, now)
 
@@ -136,7 +136,7 @@ async def remove_of(
     if str(person_id) == principal.person_id:
         raise OwnAccount("Use a recovery code, or ask another administrator of your agency.")
     async with identity.database.transaction(principal.agency_id) as connection:
-        await _remove(connection, principal, await _person(connection, person_id), now)
+        await _remove(connection, principal, await person_of(connection, person_id), now)
 
 
 async def _remove(
@@ -148,36 +148,13 @@ async def _remove(
     await _tell(connection, principal, person, "second_factor.removed", now)
 
 
-async def _confirm_oneself(
-    identity: Identity, principal: Principal, password: str, code: str | None, now: datetime
-) -> Person:
-    async with identity.database.transaction(principal.agency_id) as connection:
-        person = await _person(connection, own_id(principal))
-    claim = Claim(person.username, password, code, principal.address)
-    if not await confirming.confirm(identity, claim, now):
-        raise ConfirmationWrong("Type the password that you signed in with, and a fresh code.")
-    return person
-
-
 async def _store_codes(
     connection: Connection, identity: Identity, person: Person, codes: list[str]
 ) -> None:
     hashes = [identity.sealing.hash_code(one_time_codes.folded(code)) for code in codes]
-    await factor_store.replace_codes(connection, person.person_id, person.agency_id, hashes)
-
-
-async def _person(connection: Connection, person_id: UUID) -> Person:
-    found = await store.find_person(connection, person_id)
-    if found is None:
-        raise PersonNotFound("Look the person up in the list of people.")
-    return found
-
-
-def _session(principal: Principal) -> UUID:
-    try:
-        return UUID(principal.session_id)
-    except ValueError as error:
-        raise SessionEnded("Sign in again.") from error
+    await factor_store.replace_codes(
+        connection, person.person_id, person.agency_id, hashes, identity.sealing.key_id
+    )
 
 
 async def _tell(

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from prometheus_client import Counter
@@ -16,8 +16,8 @@ from alpr_common.postgres import Connection
 from alpr_common.topics import SESSIONS
 from alpr_identity import audit, confirming, domain, factor_store, store
 from alpr_identity.audit import Actor
-from alpr_identity.confirming import Claim, Confirmed
-from alpr_identity.domain import Person, Session
+from alpr_identity.confirming import Claim
+from alpr_identity.domain import Person, Session, SignInMethod
 from alpr_identity.identity import Identity
 from alpr_identity.refusals import SessionEnded, SessionNotFound, SignInRefused
 
@@ -55,27 +55,36 @@ async def _try_sign_in(identity: Identity, claim: Claim, now: datetime) -> Signe
     async with confirming.confirmed(identity, claim, now) as found:
         if found is None:
             return None
-        return await _open(found, identity, claim.address, now)
+        opening = Opening("password", "code" if found.second_factor else "none", claim.address)
+        return await open_session(found.connection, identity, found.person, opening, now)
 
 
-async def _open(
-    found: Confirmed, identity: Identity, address: str | None, now: datetime
+@dataclass(frozen=True)
+class Opening:
+    """How somebody signed in, and what they showed beside a password: `none` rests on that
+    alone."""
+
+    method: SignInMethod
+    second_factor: Literal["none", "code", "passkey", "provider"]
+    address: str | None
+
+
+async def open_session(
+    connection: Connection, identity: Identity, person: Person, opening: Opening, now: datetime
 ) -> SignedIn:
-    connection, person = found.connection, found.person
+    """A session of somebody who was found to be who they say, in the transaction that found it."""
     await store.clear_failures(connection, person.person_id)
     await store.note_sign_in(connection, person.person_id, now)
     session = Session(
         uuid4(), person.agency_id, person.person_id, now, now, None,
-        now if found.second_factor else None,
+        None if opening.second_factor == "none" else now, opening.method,
     )  # fmt: skip
-    await store.add_session(connection, session, address)
-    signed_in = await _issue(connection, identity, person, session, address, now)
+    await store.add_session(connection, session, opening.address)
+    signed_in = await _issue(connection, identity, person, session, opening.address, now)
     await audit.tell(
-        connection, Actor.of_person(person, address, str(session.session_id)), person.agency_id,
-        "session.opened", f"person:{person.person_id}", now,
-        details={
-            "method": session.method, "second_factor": "shown" if found.second_factor else "none",
-        },
+        connection, Actor.of_person(person, opening.address, str(session.session_id)),
+        person.agency_id, "session.opened", f"person:{person.person_id}", now,
+        details={"method": opening.method, "second_factor": opening.second_factor},
     )  # fmt: skip
     return signed_in
 
@@ -90,8 +99,9 @@ async def _issue(
 ) -> SignedIn:
     """The next pair of tokens; the access token ends with the session at the latest."""
     left = domain.session_end(session, identity.policy) - now
-    seconds = min(identity.issuer.lifetime_seconds, int(left.total_seconds()))
-    issuer = replace(identity.issuer, lifetime_seconds=seconds)
+    signing = identity.signing.issuer(now)
+    seconds = min(signing.lifetime_seconds, int(left.total_seconds()))
+    issuer = replace(signing, lifetime_seconds=seconds)
     refresh_token = domain.new_refresh_token(session.agency_id, session.session_id)
     await store.add_token(connection, domain.token_hash(refresh_token), session, now)
     must_enrol = domain.must_enrol(person, session, identity.policy)
@@ -126,7 +136,7 @@ async def refresh(
             why = "refresh_token_reused"
         elif person is None or not person.active:
             why = "deactivated"
-        elif person.second_factor_at and domain.must_enrol(person, session, identity.policy):
+        elif person.has_second_factor and domain.must_enrol(person, session, identity.policy):
             # There is one, and the session began without it: only signing in can show it.
             why = "second_factor_due"
         if why is None and person is not None:

@@ -20,6 +20,9 @@ class Settings(ListenSettings, DatabaseSettings):
     second_factor_key_file: Path | None = None
     """Secrets that second factors are sealed with, 32 or more characters, one a line: the first
     seals, all open; never in PostgreSQL. None: nobody can set one up."""
+    passkey_rp_id: str | None = None
+    """The host that passkeys are of: that of `ALPR_CONSOLE_URL`, or a domain above it. None: the
+    former. Changing it makes every passkey useless."""
     upkeep_seconds: float = Field(default=600, gt=0)
     """How often reminders, long absences and sessions left open are looked for."""
     fips: bool = False

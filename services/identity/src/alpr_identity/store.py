@@ -21,6 +21,7 @@ _PERSON = """
 SELECT p.person_id, p.agency_id, p.username, p.name, p.rank, p.role, p.active, p.locked_at,
     p.signed_in_at, p.created_at, p.updated_at, p.password_hash, p.active_since,
     p.rights_version, factor.confirmed_at AS second_factor_at,
+    EXISTS (SELECT 1 FROM passkey k WHERE k.person_id = p.person_id) AS has_passkey,
     leads.valid_until AS leads_until, leads.certificate AS leads_certificate,
     alpr.valid_until AS alpr_until, alpr.certificate AS alpr_certificate
 FROM person p

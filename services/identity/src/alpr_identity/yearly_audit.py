@@ -92,7 +92,7 @@ async def password_security(
         policy=policy,
         banned_passwords=len(identity.banned),
         password_hash=identity.passwords.name,
-        access_token_seconds=identity.issuer.lifetime_seconds,
+        access_token_seconds=identity.signing.lifetime_seconds,
         accounts=audit_figures.by_role(accounts),
         second_factors=audit_figures.coverage(accounts, policy),
         password_ages=audit_figures.password_ages(accounts, now),

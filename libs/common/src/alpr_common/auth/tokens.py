@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from alpr_common.auth.keys import TokenKey, TokenKeys, key_id
 from alpr_common.auth.refusals import NotSignedIn
 from alpr_common.policy import Role
 
@@ -70,34 +72,33 @@ class TokenIssuer:
             "rights": principal.rights_version,
             "must_enrol": principal.must_enrol,
         }
-        return jwt.encode(claims, self.private_key, algorithm=_ALGORITHM)
+        return jwt.encode(
+            claims, self.private_key, algorithm=_ALGORITHM, headers={"kid": self.key_id}
+        )
+
+    @cached_property
+    def key_id(self) -> str:
+        """What tokens call the key."""
+        return key_id(self.private_key.public_key())
 
 
-@dataclass(frozen=True)
 class TokenVerifier:
-    """Verifies tokens with identity's public key."""
+    """Verifies tokens with identity's public keys: the one that signs, and the one before it
+    until its tokens have ended."""
 
-    public_key: Ed25519PublicKey
+    def __init__(self, keys: Ed25519PublicKey | TokenKeys) -> None:
+        self.keys = keys if isinstance(keys, TokenKeys) else TokenKeys([TokenKey.of(keys)])
 
     @classmethod
     def from_file(cls, path: Path) -> "TokenVerifier":
-        """From a PEM file; raises ValueError when the key is not Ed25519."""
-        key = load_pem_public_key(path.read_bytes())
-        if not isinstance(key, Ed25519PublicKey):
-            raise ValueError(f"{path} holds no Ed25519 public key")
-        return cls(key)
+        """From a PEM file, which is read anew when it changes; raises ValueError when a key is not
+        Ed25519."""
+        return cls(TokenKeys.from_file(path))
 
     def verify(self, token: str, address: str | None = None) -> Principal:
         """The caller that the token names; raises `NotSignedIn`."""
         try:
-            claims = jwt.decode(
-                token,
-                self.public_key,
-                algorithms=[_ALGORITHM],
-                audience=AUDIENCE,
-                issuer=ISSUER,
-                options={"require": ["exp", "iat", "sub", "sid", "agency", "role"]},
-            )
+            claims = self._claims(token)
             return Principal(
                 person_id=claims["sub"],
                 name=claims.get("name", ""),
@@ -116,6 +117,25 @@ class TokenVerifier:
             raise NotSignedIn("The token has expired; sign in or refresh it.") from error
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, OSError) as error:
             raise NotSignedIn("The token is not one of this system's; sign in again.") from error
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        name = jwt.get_unverified_header(token).get("kid")
+        refusal: jwt.PyJWTError = jwt.InvalidKeyError("no key of that name is in force")
+        for key in self.keys.named(name, datetime.now(UTC)):
+            try:
+                claims: dict[str, Any] = jwt.decode(
+                    token,
+                    key.public_key,
+                    algorithms=[_ALGORITHM],
+                    audience=AUDIENCE,
+                    issuer=ISSUER,
+                    options={"require": ["exp", "iat", "sub", "sid", "agency", "role"]},
+                )
+            except jwt.InvalidSignatureError as error:
+                refusal = error  # a token that names no key may be of the next one
+            else:
+                return claims
+        raise refusal
 
 
 def _iso(day: date | None) -> str | None:
