@@ -4,6 +4,7 @@
 import sys
 
 from alpr_access_log.app import build
+from alpr_access_log.consumers import spare_the_garbage_collector
 from alpr_access_log.log import forgetting as log_forgetting
 from alpr_access_log.retention import command as retention_command
 from alpr_access_log.settings import Settings
@@ -18,7 +19,9 @@ def main() -> None:
         sys.exit(retention_command.main(sys.argv[2:]))
     settings = Settings()
     start_telemetry("access-log", settings.common)
-    serve(build(settings), settings)
+    app = build(settings)
+    spare_the_garbage_collector()
+    serve(app, settings)
 
 
 if __name__ == "__main__":

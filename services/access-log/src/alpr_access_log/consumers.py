@@ -1,5 +1,6 @@
 """Reads into the store, and other services' audit records into the access records."""
 
+import gc
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -16,6 +17,17 @@ GROUP_READS = "alpr-access-log"
 GROUP_AUDIT = "alpr-access-log-audit"
 
 Clock = Callable[[], datetime]
+
+
+def spare_the_garbage_collector() -> None:
+    """Let what is loaded now never be looked through again, and what comes less often.
+
+    Reads are made and dropped by the thousand, without cycles. Python takes that for a reason to
+    search everything that is alive for garbage, which cost more than twice their decoding.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def read_loop(

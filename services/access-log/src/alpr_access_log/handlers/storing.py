@@ -38,20 +38,24 @@ async def store_reads(
             STORED.labels("past_retention").inc()
         else:
             by_agency[read.agency_id].append((read, message))
-    kept = [read for group in by_agency.values() for read, _ in group]
-    if not kept:
-        return
-    # Apart from the rows: partitions are made under a lock that should not outlast the making.
-    async with database.transaction() as connection:
-        await store.ensure_partitions(connection, domain.days_of(kept))
     for agency_id, group in by_agency.items():
-        async with database.transaction(agency_id) as connection:
-            new = await store.store_reads(connection, group)
+        try:
+            new = await _store(database, agency_id, group)
+        except store.PartitionMissing:
+            # Once a day. Apart from the rows: the lock it is made under should not outlast that.
+            async with database.transaction() as connection:
+                await store.ensure_partitions(connection, domain.days_of(read for read, _ in group))
+            new = await _store(database, agency_id, group)
         STORED.labels("new").inc(new)
         STORED.labels("known").inc(len(group) - new)
-    stored_at = datetime.now(UTC)
-    for read in kept:
-        STORE_SECONDS.observe(max(0.0, (stored_at - read.emitted_at).total_seconds()))
+        stored_at = datetime.now(UTC)
+        for read, _ in group:
+            STORE_SECONDS.observe(max(0.0, (stored_at - read.emitted_at).total_seconds()))
+
+
+async def _store(database: Database, agency_id: str, group: Sequence[tuple[Read, bytes]]) -> int:
+    async with database.transaction(agency_id) as connection:
+        return await store.store_reads(connection, group)
 
 
 async def note_hits(

@@ -7,6 +7,7 @@ the conditions on `agency_id` say the same once more and let the indexes begin w
 from alpr_access_log.store.reads import (
     Found,
     Kept,
+    PartitionMissing,
     ensure_partitions,
     find_reads,
     read_message,
@@ -29,6 +30,7 @@ __all__ = [
     "Access",
     "Found",
     "Kept",
+    "PartitionMissing",
     "RecordFilter",
     "append",
     "append_audits",
