@@ -2,8 +2,11 @@
 
 import base64
 import html
+import importlib
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +20,7 @@ from rich.table import Table
 from alpr_common.errors import AlprError
 from alpr_common.settings import CommonSettings
 from alpr_recognizer.evaluation import (
+    Label,
     NotLabelled,
     Outcome,
     evaluate_picture,
@@ -42,6 +46,12 @@ def evaluate(
     engine: Annotated[str, typer.Option(help="onnx, or torch with the GPU extra.")] = "onnx",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     region: Annotated[str | None, typer.Option(help="Only this region's pictures.")] = None,
+    beside: Annotated[
+        str,
+        typer.Option(
+            help="Also read them with these, where installed: openalpr,tesseract,fast-alpr."
+        ),
+    ] = "",
 ) -> None:
     """Read whole pictures as the recognizer does and count: figures per region, times by stage."""
     console = Console(stderr=as_json)
@@ -54,6 +64,7 @@ def evaluate(
         labels = [x for x in read_labels(folder) if region in (None, x.region)]
         if not labels:
             raise NotLabelled(f"{folder / 'labels.csv'} holds no row of region {region}.")
+        rivals = _rivals(beside)
         cv2.setNumThreads(1)
         recognizer = load_recognizer(settings)
     except (AlprError, ValidationError) as error:
@@ -68,6 +79,8 @@ def evaluate(
         for label in track(labels, "Reading pictures", console=console, transient=True)
     ]
     found = report(recognizer, outcomes)
+    if rivals is not None:
+        found["beside"] = rivals(folder, labels)
     if errors is not None:
         errors.write_text(error_page(folder, outcomes), encoding="utf-8")
     if as_json:
@@ -75,6 +88,29 @@ def evaluate(
         return
     show(console, found)
     typer.echo(json.dumps(found))
+
+
+class NoSuchRival(AlprError):
+    title = "Nothing can be run beside it under this name"
+
+
+def _rivals(names: str) -> Callable[[Path, Sequence[Label]], dict[str, Any]] | None:
+    """Runs the named rivals; the adapters lie in the checkout's bench/, not in the product.
+
+    Raises `NoSuchRival`.
+    """
+    if not names:
+        return None
+    wanted = names.split(",")
+    sys.path.append(str(Path.cwd()))  # an installed command does not look where it is started
+    try:
+        adapters = importlib.import_module("bench.rivals")
+    except ImportError as error:
+        raise NoSuchRival("The adapters are in bench/: run this in a checkout.") from error
+    unknown = sorted(set(wanted) - set(adapters.NAMES))
+    if unknown:
+        raise NoSuchRival(f"{', '.join(unknown)}: known are {', '.join(adapters.NAMES)}.")
+    return partial(adapters.beside, wanted)
 
 
 def show(console: Console, found: dict[str, Any]) -> None:
@@ -112,6 +148,34 @@ def show(console: Console, found: dict[str, Any]) -> None:
     for name, p in [*found["stages_milliseconds"].items(), ("all", found["milliseconds"])]:
         times.add_row(name, f"{p['p50']:.1f}", f"{p['p95']:.1f}")
     console.print(times)
+    if "beside" in found:
+        console.print(_rivals_table(found))
+
+
+def _rivals_table(found: dict[str, Any]) -> Table:
+    """Exact texts per region and times, ours first; ratios are theirs over ours."""
+    regions = list(found["regions"])
+    ours = found["milliseconds"]["p50"]
+    table = Table(title="beside others, same pictures, same run")
+    for name in ("reader", *regions, "all", "ms p50", "times ours"):
+        table.add_column(name, justify="left" if name == "reader" else "right")
+    table.add_row("this", *_exact_cells(found, regions), f"{ours:.1f}", "1.0")
+    for name, one in found["beside"].items():
+        if "skipped" in one:
+            table.add_row(name, *["-"] * (len(regions) + 3))
+            table.caption = f"{table.caption or ''}{name}: {one['skipped']}\n"
+            continue
+        theirs = one["milliseconds"]["p50"]
+        cells = _exact_cells(one, regions)
+        table.add_row(name, *cells, f"{theirs:.1f}", f"{theirs / ours:.1f}")
+    return table
+
+
+def _exact_cells(found: dict[str, Any], regions: Sequence[str]) -> list[str]:
+    return [
+        f"{_percent(f['exact'])} ({_percent(f['exact_o_is_0'])})"
+        for f in (*(found["regions"][r] for r in regions), found["all"])
+    ]
 
 
 def _percent(share: float) -> str:
