@@ -47,6 +47,22 @@ async def neighbour(
         yield http
 
 
+@pytest.fixture
+async def neighbours_administrator(
+    services: Services, matcher: ServiceProcess
+) -> AsyncIterator[httpx.AsyncClient]:
+    headers = person(services.stack, agency_id=OTHER_AGENCY, role=Role.ADMINISTRATOR)
+    async with client(matcher.url, headers) as http:
+        yield http
+
+
+async def answered(http: httpx.AsyncClient, list_id: str, *, accept: bool) -> dict[str, Any]:
+    path = f"/v1/hotlist/lists/{list_id}/subscription"
+    answer = await http.post(path, json={"accept": accept, "reason": "We share the county"})
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
 async def begun(http: httpx.AsyncClient, source: str, **given: Any) -> dict[str, Any]:
     answer = await http.post("/v1/hotlist/lists", json={"source": source, "name": source, **given})
     assert answer.status_code == 201, answer.text
@@ -72,9 +88,10 @@ def serving(topic: Topic, plate: str) -> set[tuple[str, ...]]:
 
 
 @pytest.mark.policy("131.3-hit")
-async def test_a_shared_list_serves_its_subscribers_from_when_they_are_named_until_they_are_not(
-    services: Services, keeper: httpx.AsyncClient, neighbour: httpx.AsyncClient
-) -> None:
+async def test_a_shared_list_serves_its_subscribers_from_when_they_accept_until_they_are_not_named(
+    services: Services, keeper: httpx.AsyncClient, neighbour: httpx.AsyncClient,
+    neighbours_administrator: httpx.AsyncClient,
+) -> None:  # fmt: skip
     state = await begun(
         keeper, "state", kind="state", subscribed_agency_ids=[OTHER_AGENCY, AGENCY, OTHER_AGENCY]
     )
@@ -85,6 +102,11 @@ async def test_a_shared_list_serves_its_subscribers_from_when_they_are_named_unt
     await added(keeper, "STA7E88", list_id=state["list_id"])
     async with Topic(services.stack, HOTLIST.name) as topic:
         for plate in ("STA7E77", "STA7E88"):
+            await until(topic.look, lambda t, p=plate: serving(t, p) == {(AGENCY,)})  # type: ignore[misc]
+        found = await neighbour.get("/v1/hotlist/entries", params={"plate": "STA7E77"})
+        assert found.json()["items"] == [], "nothing before it has accepted"
+        await answered(neighbours_administrator, state["list_id"], accept=True)
+        for plate in ("STA7E77", "STA7E88"):
             both = {(AGENCY, OTHER_AGENCY)}
             await until(topic.look, lambda t, p=plate, b=both: serving(t, p) == b)  # type: ignore[misc]
         found = await neighbour.get("/v1/hotlist/entries", params={"plate": "STA7E77"})
@@ -93,7 +115,9 @@ async def test_a_shared_list_serves_its_subscribers_from_when_they_are_named_unt
         refused = await neighbour.post(f"{path}/retract", json={"reason": "Not mine"})
         assert (refused.status_code, refused.json()["clause"]) == (403, "131.4")
         seen = (await neighbour.get("/v1/hotlist/lists")).json()["items"]
-        assert [one["list_id"] for one in seen] == [state["list_id"]]
+        assert [(one["list_id"], [s["state"] for s in one["subscriptions"]]) for one in seen] == [
+            (state["list_id"], ["accepted"])
+        ]
         not_theirs = await neighbour.put(
             f"/v1/hotlist/lists/{state['list_id']}", json={"reason": "x", "name": "mine"}
         )
@@ -110,12 +134,71 @@ async def test_a_shared_list_serves_its_subscribers_from_when_they_are_named_unt
         await until(topic.look, lambda t: serving(t, "STA7E88") == alone)
     gone = await neighbour.get("/v1/hotlist/entries", params={"plate": "STA7E77"})
     assert gone.json()["items"] == []
+    answer = await neighbours_administrator.post(
+        f"{path}/subscription", json={"accept": True, "reason": "Again"}
+    )
+    assert answer.status_code == 404, "nothing is offered any more"
     history = (await keeper.get(f"{path}/history")).json()["items"]
     assert [(v["version"], v["why"]) for v in history] == [
         (2, "The agreement ended"),
         (1, "list begun"),
     ]
+    theirs = (await neighbour.get(f"{path}/subscriptions")).json()["items"]
+    assert [
+        (v["version"], v["before_state"], v["state"], v["person_agency_id"]) for v in theirs
+    ] == [
+        (3, "accepted", "ended", AGENCY),
+        (2, "offered", "accepted", OTHER_AGENCY),
+        (1, None, "offered", AGENCY),
+    ]
+    assert theirs[1]["why"] == "We share the county"
     assert history[0]["before"]["subscribed_agency_ids"] == [OTHER_AGENCY]
+
+
+@pytest.mark.policy("131.3-hit")
+async def test_only_a_named_agencys_administrator_answers_and_may_decline_later(
+    services: Services, keeper: httpx.AsyncClient, neighbour: httpx.AsyncClient,
+    neighbours_administrator: httpx.AsyncClient,
+) -> None:  # fmt: skip
+    made = await begun(keeper, "county", kind="neighbour", subscribed_agency_ids=[OTHER_AGENCY])
+    other = await begun(keeper, "not-theirs", kind="neighbour")
+    await added(keeper, "C0UN7Y7", list_id=made["list_id"])
+    path = f"/v1/hotlist/lists/{made['list_id']}/subscription"
+    yes = {"accept": True, "reason": "x"}
+    assert (await neighbour.post(path, json=yes)).status_code == 403, "a supervisor may not"
+    nameless = await neighbours_administrator.post(path, json={"accept": True})
+    assert (nameless.status_code, nameless.json()["clause"]) == (400, "131.6-7")
+    elsewhere = f"/v1/hotlist/lists/{other['list_id']}/subscription"
+    assert (await neighbours_administrator.post(elsewhere, json=yes)).status_code == 404
+    both, alone = {(AGENCY, OTHER_AGENCY)}, {(AGENCY,)}
+    async with (
+        Topic(services.stack, HOTLIST.name) as topic,
+        Topic(services.stack, AUDIT.name) as audit,
+    ):
+        await answered(neighbours_administrator, made["list_id"], accept=True)
+        again = await neighbours_administrator.post(path, json=yes)
+        assert again.status_code == 409
+        await until(topic.look, lambda t: serving(t, "C0UN7Y7") == both)
+        await added(keeper, "C0UN7Y8", list_id=made["list_id"])
+        await until(topic.look, lambda t: serving(t, "C0UN7Y8") == both)
+        await answered(neighbours_administrator, made["list_id"], accept=False)
+        await until(topic.look, lambda t: serving(t, "C0UN7Y7") == alone)
+        await until(topic.look, lambda t: serving(t, "C0UN7Y8") == alone)
+
+        def told(seen: Topic) -> list[tuple[str, str]]:
+            records = [AuditRecord.from_bytes(v) for _, v, _ in seen.messages if v is not None]
+            return [
+                (r.agency_id, r.action)
+                for r in records
+                if r.action.startswith("hotlist.subscription.")
+                and r.subject == f"hotlist-list/{made['list_id']}"
+            ]
+
+        await until(audit.look, lambda t: len(told(t)) == 2)
+        assert told(audit) == [
+            (OTHER_AGENCY, "hotlist.subscription.accepted"),
+            (OTHER_AGENCY, "hotlist.subscription.declined"),
+        ]
 
 
 async def test_a_covert_list_serves_its_owner_alone(

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import structlog
 from fastapi import FastAPI
@@ -17,6 +17,7 @@ from alpr_common.postgres import Database, migrate
 from alpr_common.revocations import follow
 from alpr_common.web import all_alive, create_web_app, running
 from alpr_matcher.api import routes
+from alpr_matcher.expiry import expired_kept
 from alpr_matcher.folder import WatchedFolder
 from alpr_matcher.handlers import HotLists, sweep_expired
 from alpr_matcher.imports import Importing
@@ -25,11 +26,12 @@ from alpr_matcher.lists_api import import_routes, list_routes
 from alpr_matcher.retro import RetroMatch
 from alpr_matcher.retro_reads import Accounts, StoredReads
 from alpr_matcher.settings import Settings
+from alpr_matcher.subscriptions import serve_lists
+from alpr_matcher.telling import TopicRelay
 
 log = structlog.get_logger()
 
-# A refreshed list queues a million records at once.
-_RELAYED_AT_ONCE = 2000
+_SERVE_SECONDS = 1.0
 
 
 def build(settings: Settings) -> FastAPI:
@@ -51,11 +53,13 @@ def build(settings: Settings) -> FastAPI:
         database = await Database.connect(settings.database_url, settings.database_pool_size)
         publisher = Publisher(settings.common.kafka_bootstrap_servers)
         looks_back = bool(accounts.agency_ids) and policy.retro_match_hours > 0
-        lists = HotLists(database, policy, _expired_kept(settings, policy), looks_back)
+        kept = expired_kept(policy, settings.expired_kept_seconds)
+        lists = HotLists(database, policy, kept, looks_back)
         opened[:] = [Importing(lists, settings.import_max_lines, settings.mappers_folder)]
-        relay = OutboxRelay(database, publisher, batch_size=_RELAYED_AT_ONCE)
         endless = [
-            relay.run(),
+            OutboxRelay(database, publisher).run(),
+            TopicRelay(lists, publisher).run(),
+            _serve(lists),
             _sweep(lists, settings.expiry_sweep_seconds),
             _upkeep(lists, settings.upkeep_seconds),
             follow(settings.common.kafka_bootstrap_servers, revocations),
@@ -87,21 +91,25 @@ def build(settings: Settings) -> FastAPI:
     return app
 
 
-def _expired_kept(settings: Settings, policy: Policy) -> timedelta:
-    if settings.expired_kept_seconds is None:
-        return timedelta(seconds=policy.delivery_delay_max_seconds)
-    return timedelta(seconds=settings.expired_kept_seconds)
-
-
 async def _sweep(lists: HotLists, every_seconds: float) -> None:
     """Take expired entries off the topic, for ever; an outage is waited out."""
     while True:
         try:
             while swept := await sweep_expired(lists, datetime.now(UTC)):
-                log.info("hotlist.expired", keys=swept)
+                log.info("hotlist.expired", entries=swept)
         except Outage as error:
             log.warning("sweep.outage", error=str(error))
         await asyncio.sleep(every_seconds)
+
+
+async def _serve(lists: HotLists) -> None:
+    """Have lists' entries follow their subscriptions, for ever; an outage is waited out."""
+    while True:
+        try:
+            await serve_lists(lists)
+        except Outage as error:
+            log.warning("serving.outage", error=str(error))
+        await asyncio.sleep(_SERVE_SECONDS)
 
 
 async def _upkeep(lists: HotLists, every_seconds: float) -> None:

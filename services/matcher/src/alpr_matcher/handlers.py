@@ -1,10 +1,10 @@
 """The use cases of single entries: add, check, retract, look up, and let expired ones go.
 
-Whatever changes entries writes their new versions, composes the records of the keys concerned and
-puts them into the outbox, in one transaction: the topic follows what was committed, in its order.
+Whatever changes entries writes their new versions and queues the keys concerned, in one
+transaction; `telling.py` composes and sends their records of what was committed.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,8 +19,8 @@ from alpr_common.messages.hotlist import EntryChange, HotListEntry
 from alpr_common.plates import match_key
 from alpr_common.policy import Policy
 from alpr_common.postgres import Connection, Database
-from alpr_common.topics import AUDIT, HOTLIST, HOTLIST_PATTERNS
-from alpr_matcher import lists_store, store
+from alpr_common.topics import AUDIT
+from alpr_matcher import lists_store, store, telling_store
 from alpr_matcher.domain import (
     MANUAL_SOURCE,
     EntryRetracted,
@@ -39,15 +39,14 @@ from alpr_matcher.lists_domain import (
     hit_kinds,
     refuse_dropped,
 )
-from alpr_matcher.patterns import is_pattern
 from alpr_matcher.store import Change, Page, StoredEntry
 
-_SWEEP_KEYS = 500
+_SWEPT_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
 class HotLists:
-    """What the use cases stand on. `expired_kept` is how long workers keep expired entries."""
+    """What the use cases stand on. `expired_kept`: how long the topics keep expired entries."""
 
     database: Database
     policy: Policy
@@ -93,8 +92,7 @@ async def add_entry(
     due = check_due(now, lists.policy)
     async with lists.database.transaction(person.agency_id) as connection:
         if wanted.list_id is not None:
-            await lists_store.lock_list_entries(connection, wanted.list_id)
-            on = await lists_store.own_list(connection, person.agency_id, wanted.list_id)
+            on = await lists_store.list_for_entry(connection, person.agency_id, wanted.list_id)
             entry = entry.model_copy(
                 update={
                     "serves_agency_ids": on.serves_agency_ids,
@@ -103,11 +101,10 @@ async def add_entry(
             )
         stored = StoredEntry(entry, False, now, person.person_id, person.name, now, due)
         change = Change("added", None, stored, person.person_id, person.name, entry.reason)
-        await store.lock_keys(connection, [entry.match_key])
         await store.save(connection, [change])
         if lists.retro_matches:
             await store.wait_for_retro(connection, stored)
-        await tell(connection, lists, [entry.match_key], now, _audited(person, change, now))
+        await _tell(connection, person, change, now)
     return stored
 
 
@@ -151,7 +148,8 @@ async def retract_entry(
 ) -> StoredEntry:
     """Take an entry off the list for good; it stays in the history.
 
-    Raises `NotFound`, `EntryNotYours`, `EntryRetracted` (it was before), `ReasonMissing`.
+    Raises `NotFound`, `EntryNotYours`, `EntryRetracted` (it was before), `ReasonMissing`,
+    `EntryInImport`.
     """
     why = stated_reason(reason)
 
@@ -166,7 +164,8 @@ async def check_entry(
 ) -> StoredEntry:
     """A second person looked at an entry by hand and found it right (131.6-7).
 
-    Raises `NotFound`, `EntryNotYours`, `EntryRetracted`, `CheckBySamePerson`, `CheckNotNeeded`.
+    Raises `NotFound`, `EntryNotYours`, `EntryRetracted`, `CheckBySamePerson`, `CheckNotNeeded`,
+    `EntryInImport`.
     """
 
     def checked(before: StoredEntry) -> StoredEntry:
@@ -203,12 +202,7 @@ async def _change_one(
             raise NotFound(f"Your agency has no hot list entry {entry_id}.")
         if found.entry.agency_id != person.agency_id:
             raise EntryNotYours(f"The entry is {found.entry.agency_id}'s; ask them to change it.")
-        # An import of its list, the key's lock, the row's: the order of every other writer.
-        if found.entry.list_id is not None:
-            await lists_store.lock_list_entries(connection, found.entry.list_id)
-        await store.lock_keys(connection, [found.entry.match_key])
-        before = await store.entry_of(connection, entry_id, lock=True)
-        assert before is not None  # entries are never deleted
+        before = await store.locked_entry(connection, entry_id)
         if before.retracted:
             raise EntryRetracted(
                 f"Entry {entry_id} was retracted at {before.changed_at.isoformat()}."
@@ -217,8 +211,7 @@ async def _change_one(
         after = replace(changed(before), entry=entry, changed_at=now)
         change = Change(word, before, after, person.person_id, person.name, why)
         await store.save(connection, [change])
-        keys = [found.entry.match_key, entry.match_key]
-        await tell(connection, lists, keys, now, _audited(person, change, now))
+        await _tell(connection, person, change, now)
     return after
 
 
@@ -250,39 +243,19 @@ async def history(
 
 
 async def sweep_expired(lists: HotLists, now: datetime) -> int:
-    """Write the records anew that still hold entries expired for `expired_kept`; how many keys.
-
-    Each key is a transaction of its own: an entry by hand never waits for the whole sweep.
-    """
+    """Have entries leave the topics that expired `expired_kept` ago; how many, some at a time."""
     until = now - lists.expired_kept
     async with lists.database.transaction() as connection:
-        keys = await store.expired_keys(connection, until, _SWEEP_KEYS)
-    for key in keys:
-        async with lists.database.transaction() as connection:
-            await store.lock_keys(connection, [key])
-            await store.note_expired(connection, [key], until)
-            await tell(connection, lists, [key], now)
-    return len(keys)
+        return await telling_store.queue_expired(connection, until, _SWEPT_AT_ONCE)
 
 
-async def tell(
-    connection: Connection,
-    lists: HotLists,
-    keys: Iterable[str],
-    now: datetime,
-    *audited: AuditRecord,
-) -> None:
-    """Compose the keys' records and queue them. Last in a transaction: the outbox is locked."""
-    until = now - lists.expired_kept
-    wanted = sorted(set(keys))
-    if plain := [key for key in wanted if not is_pattern(key)]:
-        records = await store.records_of(connection, plain, until)
-        await outbox.put_many(connection, HOTLIST, records)
-    if wild := [key for key in wanted if is_pattern(key)]:
-        patterns = await store.patterns_of(connection, wild, until)
-        await outbox.put_many(connection, HOTLIST_PATTERNS, patterns)
-    for record in audited:
-        await outbox.put(connection, AUDIT, record.agency_id, record.to_bytes())
+async def _tell(connection: Connection, person: Principal, change: Change, now: datetime) -> None:
+    """Queue the entry before all that is not urgent, and its audit record. Last in a transaction:
+    the outbox is locked."""
+    entry = change.after.entry
+    await telling_store.queue(connection, [(entry.entry_id, entry.match_key)], urgent=True)
+    record = _audited(person, change, now)
+    await outbox.put(connection, AUDIT, record.agency_id, record.to_bytes())
 
 
 def _audited(person: Principal, change: Change, now: datetime) -> AuditRecord:

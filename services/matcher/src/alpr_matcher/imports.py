@@ -1,7 +1,7 @@
 """Importing a list: read, stage, compare, ask, apply. All of a file's good lines, or none of them.
 
-One transaction holds it all: whatever ends it early leaves the list as it was. The hot list is
-locked for others only while its records are composed, at the end.
+One transaction holds it all: whatever ends it early leaves the list as it was. Nobody waits for it
+but who changes the same entries by hand, while its last statements run.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from alpr_common.errors import AlprError, NotFound
 from alpr_common.messages.audit import AuditRecord
 from alpr_common.postgres import Connection
 from alpr_common.topics import AUDIT
-from alpr_matcher import imports_store, lists_store, store
+from alpr_matcher import imports_store, lists_store
 from alpr_matcher.handlers import HotLists
 from alpr_matcher.imports_store import Compared, ImportRecord
 from alpr_matcher.list_file import BadLine, ListReader
@@ -231,11 +231,7 @@ async def _compare_and_apply(
         refuse_removals(
             compared.removed_live, compared.live_before, lists.policy, wanted.confirm_removals
         )
-    keys, patterns = await imports_store.apply(connection, on, record, now, lists.retro_matches)
-    # From here on others wait. Whoever composes a key's record last also commits last.
-    await store.lock_list(connection)
-    await imports_store.take_back_patterns(connection, patterns)
-    await lists_store.queue_records(connection, keys, now - lists.expired_kept)
+    await imports_store.apply(connection, on, record, now, lists.retro_matches, compared)
     audited = _audited(person, report, now)
     await outbox.put(connection, AUDIT, audited.agency_id, audited.to_bytes())
     return report

@@ -10,9 +10,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from alpr_common import outbox
 from alpr_common.postgres import Connection
-from alpr_common.topics import HOTLIST_PATTERNS
+from alpr_matcher import telling_store
 from alpr_matcher.list_file import BadLine, ListedEntry
 from alpr_matcher.lists_domain import HotList
 from alpr_matcher.lists_store import BULK_SECONDS
@@ -88,71 +87,75 @@ FROM (SELECT * FROM pg_temp.staged_change WHERE what = $1 ORDER BY line, entry_i
 LEFT JOIN pg_temp.staged_entry s USING (entry_id) LEFT JOIN hotlist_entry e USING (entry_id)
 ORDER BY c.line, c.entry_id
 """
-# Before anything is written: keys that an entry had and keys that it gets.
-_TOUCH = """
-CREATE TEMPORARY TABLE touched_key ON COMMIT DROP AS
-SELECT s.match_key AS key FROM pg_temp.staged_entry s JOIN pg_temp.staged_change c USING (entry_id)
-WHERE c.what IN ('added', 'changed')
-UNION
-SELECT e.match_key FROM hotlist_entry e JOIN pg_temp.staged_change c USING (entry_id)
-WHERE c.what IN ('changed', 'removed')
-"""
-_TOUCHED = "SELECT key FROM pg_temp.touched_key"
-_PATTERNS_CHANGED = """
-SELECT e.entry_id::text AS key FROM hotlist_entry e JOIN pg_temp.staged_change c USING (entry_id)
-WHERE e.is_pattern AND c.what = 'changed'
+# Before anything is written: what an entry was told by, and what it will be told by.
+_QUEUE = """
+INSERT INTO hotlist_untold (urgent, is_pattern, key)
+SELECT $1, wild, CASE WHEN wild THEN entry_id::text ELSE match_key END FROM (
+    SELECT s.entry_id, s.match_key, s.plate ~ '[?*]' AS wild
+    FROM pg_temp.staged_entry s JOIN pg_temp.staged_change c USING (entry_id)
+    WHERE c.what IN ('added', 'changed')
+    UNION ALL
+    SELECT e.entry_id, e.match_key, e.is_pattern
+    FROM hotlist_entry e JOIN pg_temp.staged_change c USING (entry_id)
+    LEFT JOIN pg_temp.staged_entry s USING (entry_id)
+    WHERE c.what = 'removed' OR c.what = 'changed' AND s.match_key <> e.match_key) told
 """
 _ADD = f"""
-WITH added AS (
-    INSERT INTO hotlist_entry (entry_id, version, agency_id, serves_agency_ids, {_SAID}, source,
-        effective_at, covert, list_id, added_at, added_by, added_by_name, changed_at)
-    SELECT s.entry_id, 1, $1, $2::text[], {_of("s")}, $3, coalesce(s.effective_at, $6), $4, $5, $6,
-        $7, $8, $6
-    FROM pg_temp.staged_entry s JOIN pg_temp.staged_change c USING (entry_id)
-    WHERE c.what = 'added'
-    ORDER BY s.entry_id -- the indexes by id grow at their end, not all over
-    RETURNING hotlist_entry AS after)
-INSERT INTO hotlist_entry_version (entry_id, version, agency_id, change, changed_at, person_id,
-    person_name, why, after)
-SELECT (a.after).entry_id, 1, $1, 'added', $6, $7, $8, $9 || ', line ' || s.line,
-    entry_history(a.after)
-FROM added a JOIN pg_temp.staged_entry s ON s.entry_id = (a.after).entry_id
+INSERT INTO hotlist_entry (entry_id, version, agency_id, serves_agency_ids, {_SAID}, source,
+    effective_at, covert, list_id, added_at, added_by, added_by_name, changed_at)
+SELECT s.entry_id, 1, $1, $2::text[], {_of("s")}, $3, coalesce(s.effective_at, $6), $4, $5, $6,
+    $7, $8, $6
+FROM pg_temp.staged_entry s JOIN pg_temp.staged_change c USING (entry_id)
+WHERE c.what = 'added'
+ORDER BY s.entry_id -- the indexes by id grow at their end, not all over
 """  # noqa: S608
+_ADD_VERSIONS = """
+INSERT INTO hotlist_entry_version (entry_id, version, agency_id, change, changed_at, person_id,
+    person_name, why)
+SELECT entry_id, 1, $1, 'added', $2, $3, $4, $5 || ', line ' || line
+FROM pg_temp.staged_change WHERE what = 'added' ORDER BY entry_id
+"""
 _ASSIGN = ", ".join(f"{name} = s.{name}" for name in _SAID.split(", "))
+# What changes, as the history keeps it, is written down before any row is locked. Somebody may
+# change an entry by hand in between: then its version is another one, it is left alone, and both
+# steps are done again for it. IS NOT DISTINCT FROM, because an equality would be taken for
+# something to join by, and nearly all versions are the same.
+_BEGIN_CHANGES = """
+CREATE TEMPORARY TABLE entry_before (entry_id uuid, line bigint, version integer, before jsonb)
+ON COMMIT DROP
+"""
+_CLEAR_CHANGES = "TRUNCATE pg_temp.entry_before"
+_ANALYZE_CHANGES = "ANALYZE pg_temp.entry_before (entry_id)"
+_LOOK_AT_CHANGES = """
+INSERT INTO pg_temp.entry_before
+SELECT e.entry_id, c.line, e.version, entry_history(e)
+FROM hotlist_entry e JOIN pg_temp.staged_change c USING (entry_id)
+WHERE c.what = $1 AND e.changed_at <> $2 AND ($1 = 'changed' OR NOT e.retracted)
+ORDER BY e.entry_id
+"""
 _CHANGE = f"""
-WITH old AS (
-    SELECT e AS before, e.entry_id
-    FROM hotlist_entry e JOIN pg_temp.staged_change c USING (entry_id)
-    WHERE c.what = 'changed'),
-changed AS (
+WITH changed AS (
     UPDATE hotlist_entry e SET {_ASSIGN}, version = e.version + 1, retracted = false,
-        on_topic = true, changed_at = $2, serves_agency_ids = $3::text[], list_id = $7,
+        on_topic = true, changed_at = $2, serves_agency_ids = $6::text[], list_id = $7,
         effective_at = coalesce(s.effective_at, CASE WHEN e.retracted THEN $2::timestamptz
                                                      ELSE e.effective_at END)
-    FROM pg_temp.staged_entry s JOIN pg_temp.staged_change c USING (entry_id)
-    WHERE e.entry_id = s.entry_id AND c.what = 'changed'
-    RETURNING e AS after, e.entry_id, s.line)
+    FROM pg_temp.entry_before b JOIN pg_temp.staged_entry s USING (entry_id)
+    WHERE e.entry_id = b.entry_id AND e.version IS NOT DISTINCT FROM b.version
+    RETURNING e.entry_id, e.version, s.line, b.before)
 INSERT INTO hotlist_entry_version (entry_id, version, agency_id, change, changed_at, person_id,
-    person_name, why, before, after)
-SELECT entry_id, (changed.after).version, $1, 'changed', $2, $4, $5, $6 || ', line ' || line,
-    entry_history(old.before), entry_history(changed.after)
-FROM changed JOIN old USING (entry_id)
+    person_name, why, before)
+SELECT entry_id, version, $1, 'changed', $2, $3, $4, $5 || ', line ' || line, before FROM changed
 """  # noqa: S608
 _REMOVE = """
-WITH old AS (
-    SELECT e AS before, e.entry_id
-    FROM hotlist_entry e JOIN pg_temp.staged_change c USING (entry_id)
-    WHERE c.what = 'removed'),
-removed AS (
+WITH removed AS (
     UPDATE hotlist_entry e SET version = e.version + 1, retracted = true, changed_at = $2
-    FROM pg_temp.staged_change c
-    WHERE e.entry_id = c.entry_id AND c.what = 'removed' RETURNING e AS after, e.entry_id, c.line)
+    FROM pg_temp.entry_before b
+    WHERE e.entry_id = b.entry_id AND e.version IS NOT DISTINCT FROM b.version
+    RETURNING e.entry_id, e.version, b.line, b.before)
 INSERT INTO hotlist_entry_version (entry_id, version, agency_id, change, changed_at, person_id,
-    person_name, why, before, after)
-SELECT entry_id, (removed.after).version, $1, 'retracted', $2, $3, $4,
-    $5 || coalesce(', line ' || line, ': not listed any more'),
-    entry_history(old.before), entry_history(removed.after)
-FROM removed JOIN old USING (entry_id)
+    person_name, why, before)
+SELECT entry_id, version, $1, 'retracted', $2, $3, $4,
+    $5 || coalesce(', line ' || line, ': not listed any more'), before FROM removed
 """
 _WAIT_FOR_RETRO = """
 INSERT INTO retro_wait (entry_id, version, queued_at)
@@ -162,6 +165,9 @@ WHERE c.what IN ('added', 'changed') AND c.looks_anew
 ON CONFLICT (entry_id) DO UPDATE SET version = excluded.version
 """
 _REFRESHED = "UPDATE hotlist_list SET refreshed_at = $2 WHERE list_id = $1"
+
+_URGENT_MOST = 500
+"""Changes of an import that go before others on the way to the topics: an AMBER list's few."""
 
 _LOCK_RECORD = "SELECT pg_advisory_xact_lock(hashtextextended('hot list import ' || $1, 0))"
 _TRY_RECORD = "SELECT pg_try_advisory_xact_lock(hashtextextended('hot list import ' || $1, 0))"
@@ -276,30 +282,50 @@ async def samples(connection: Connection, most: int) -> dict[str, list[dict[str,
 
 
 async def apply(
-    connection: Connection, on: HotList, record: ImportRecord, now: datetime, retro: bool
-) -> tuple[list[str], list[str]]:
-    """Write entries and history; answers the keys whose records are to be composed anew, and ids
-    of wildcard entries whose message is to be taken back before."""
+    connection: Connection, on: HotList, record: ImportRecord, now: datetime, retro: bool,
+    compared: Compared,
+) -> None:  # fmt: skip
+    """Write entries and history, and queue what is to be told.
+
+    Rows that others may be waiting for come last, so that they wait for the shortest time.
+    """
     serves, covert = list(on.serves_agency_ids), on.kind == "covert"
     who = (record.person_id, record.person_name, f"import of {on.source}")
-    await connection.execute(_TOUCH, timeout=BULK_SECONDS)
-    patterns = await connection.fetch(_PATTERNS_CHANGED, timeout=BULK_SECONDS)
-    await connection.execute(
-        _ADD, on.agency_id, serves, on.source, covert, on.list_id, now, *who, timeout=BULK_SECONDS
-    )
-    await connection.execute(
-        _CHANGE, on.agency_id, now, serves, *who, on.list_id, timeout=BULK_SECONDS
-    )
-    await connection.execute(_REMOVE, on.agency_id, now, *who, timeout=BULK_SECONDS)
+    urgent = compared.added + compared.changed + compared.removed <= _URGENT_MOST
+    await connection.execute(_QUEUE, urgent, timeout=BULK_SECONDS)
+    if compared.added:
+        await connection.execute(
+            _ADD, on.agency_id, serves, on.source, covert, on.list_id, now, *who[:2],
+            timeout=BULK_SECONDS,
+        )  # fmt: skip
+        await connection.execute(_ADD_VERSIONS, on.agency_id, now, *who, timeout=BULK_SECONDS)
+    by = (on.agency_id, now, *who)
+    await connection.execute(_BEGIN_CHANGES)
+    await _change(connection, "changed", compared.changed, now, _CHANGE, *by, serves, on.list_id)
+    await _change(connection, "removed", compared.removed, now, _REMOVE, *by)
     if retro:
         await connection.execute(_WAIT_FOR_RETRO, now, timeout=BULK_SECONDS)
     await connection.execute(_REFRESHED, on.list_id, now)
-    keys = await connection.fetch(_TOUCHED, timeout=BULK_SECONDS)
-    return [row["key"] for row in keys], [row["key"] for row in patterns]
+    await telling_store.notify(connection)
 
 
-async def take_back_patterns(connection: Connection, entry_ids: Sequence[str]) -> None:
-    await outbox.put_many(connection, HOTLIST_PATTERNS, [(one, None) for one in entry_ids])
+async def _change(
+    connection: Connection, what: str, number: int, now: datetime, statement: str, *given: Any
+) -> None:
+    """Change or remove the entries that were found to be, whatever others do meanwhile."""
+    left = number
+    while left > 0:
+        await connection.execute(_CLEAR_CHANGES)
+        looked = await connection.execute(_LOOK_AT_CHANGES, what, now, timeout=BULK_SECONDS)
+        if not _rows(looked):
+            return  # somebody removed them before
+        await connection.execute(_ANALYZE_CHANGES, timeout=BULK_SECONDS)
+        left -= _rows(await connection.execute(statement, *given, timeout=BULK_SECONDS))
+
+
+def _rows(status: str) -> int:
+    """How many rows a statement wrote, as the server says it: `INSERT 0 17`."""
+    return int(status.rpartition(" ")[2])
 
 
 async def hold_record(connection: Connection, import_id: UUID) -> None:

@@ -15,7 +15,12 @@ from alpr_common.messages.audit import AuditRecord
 from alpr_common.messages.base import deterministic_id
 from alpr_common.policy import Role
 from alpr_common.topics import AUDIT
-from alpr_matcher import lists_store, store
+from alpr_matcher import (
+    lists_store,
+    subscriptions,
+    subscriptions_store,
+    telling_store,
+)
 from alpr_matcher.domain import SourceNotAllowed, stated_reason
 from alpr_matcher.handlers import HotLists
 from alpr_matcher.lists_domain import (
@@ -40,6 +45,7 @@ FRESHNESS = Gauge("alpr_hotlist_freshness", "0 fresh, 1 stale (warn), 2 alarm", 
 UNCHECKED = Gauge(
     "alpr_hotlist_unchecked_entries", "Entries by hand whose second check is overdue", ["agency"]
 )
+UNTOLD = Gauge("alpr_hotlist_untold_keys", "Changed keys that wait for their message", ["lane"])
 _LEVEL = {Freshness.FRESH: 0, Freshness.STALE: 1, Freshness.ALARM: 2}
 
 
@@ -82,6 +88,7 @@ async def add_list(
         why = "list begun"
         if not await lists_store.insert_list(connection, new, person.person_id, person.name, why):
             raise ListExists(f"Your agency has a list {new.source!r} already.")
+        await subscriptions.offer(connection, person, None, new, why, now)
         record = _audited(person, new, "hotlist.list.added", why, now)
         await outbox.put(connection, AUDIT, record.agency_id, record.to_bytes())
     return new
@@ -99,42 +106,48 @@ async def change_list(
     mapper: str | None = None,
     import_mode: str | None = None,
 ) -> HotList:
-    """Change what is given. New subscribers are served, former ones no more, when this returns.
+    """Change what is given. The list is offered to new subscribers; former ones are served no more
+    as soon as its entries have followed (`subscriptions.serve_lists`).
 
     Raises `NotFound`, `ReasonMissing`, `SubscribersNotAllowed`.
     """
     why = stated_reason(reason)
     async with lists.database.transaction(person.agency_id) as connection:
-        await lists_store.lock_whole(connection, list_id)
         before = await lists_store.own_list(connection, person.agency_id, list_id)
-        served = before.subscribed_agency_ids
+        named = before.subscribed_agency_ids
         if subscribed_agency_ids is not None:
-            served = subscribers(before.kind, person.agency_id, subscribed_agency_ids)
+            named = subscribers(before.kind, person.agency_id, subscribed_agency_ids)
         after = replace(
             before,
             version=before.version + 1,
             name=(name or "").strip() or before.name,
-            subscribed_agency_ids=served,
+            subscribed_agency_ids=named,
             mapper=mapper or before.mapper,
             import_mode=import_mode or before.import_mode,
             changed_at=now,
         )
         await lists_store.update_list(connection, before, after, person.person_id, person.name, why)
-        if served != before.subscribed_agency_ids:
-            await store.lock_list(connection)
-            until = now - lists.expired_kept
-            await lists_store.serve(connection, list_id, after.serves_agency_ids, until)
+        await subscriptions.offer(connection, person, before, after, why, now)
         record = _audited(person, after, "hotlist.list.changed", why, now)
         await outbox.put(connection, AUDIT, record.agency_id, record.to_bytes())
     return after
 
 
 async def all_lists(lists: HotLists, person: Principal, now: datetime) -> list[dict[str, Any]]:
-    """The agency's lists and those it subscribed to, with their size and freshness."""
+    """The agency's lists and those offered to it, with their size, freshness and subscriptions."""
     async with lists.database.transaction(person.agency_id) as connection:
         found = await lists_store.all_lists(connection)
-        counts = await lists_store.entry_counts(connection, [f.list_id for f in found], now)
-    return [shown(lists, one, now) | {"entries": counts.get(one.list_id, 0)} for one in found]
+        ids = [one.list_id for one in found]
+        counts = await lists_store.entry_counts(connection, ids, now)
+        known = await subscriptions_store.subscriptions(connection, ids)
+    return [
+        shown(lists, one, now)
+        | {
+            "entries": counts.get(one.list_id, 0),
+            "subscriptions": [s.as_json() for s in known.get(one.list_id, [])],
+        }
+        for one in found
+    ]
 
 
 async def one_list(lists: HotLists, person: Principal, list_id: UUID) -> HotList:
@@ -195,14 +208,17 @@ async def tell_unchecked(lists: HotLists, now: datetime) -> int:
 
 
 async def measure(lists: HotLists, now: datetime) -> None:
-    """Set the gauges of freshness and of overdue checks."""
+    """Set the gauges of freshness, of overdue checks and of what waits to be told."""
     async with lists.database.transaction() as connection:
+        untold = await telling_store.count(connection)
         refreshed = await lists_store.refreshed_lists(connection)
         overdue = await lists_store.count_unchecked(connection, now)
     for agency_id, source, refreshed_at in refreshed:
         AGE_SECONDS.labels(agency_id, source).set((now - refreshed_at).total_seconds())
         level = _LEVEL[freshness(refreshed_at, lists.policy, now)]
         FRESHNESS.labels(agency_id, source).set(level)
+    for lane, urgent in (("urgent", True), ("bulk", False)):
+        UNTOLD.labels(lane).set(untold.get(urgent, 0))
     UNCHECKED.clear()
     for agency_id, count in overdue.items():
         UNCHECKED.labels(agency_id).set(count)

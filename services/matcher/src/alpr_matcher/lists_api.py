@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import UploadFile
 
 from alpr_common.auth import Gate, Principal
+from alpr_common.body_limit import LIMITS_ITSELF
 from alpr_common.errors import AlprError
 from alpr_common.policy import Role
 from alpr_common.web import StorableText
-from alpr_matcher import imports, lists
+from alpr_matcher import imports, lists, subscriptions
 from alpr_matcher.domain import FileTooLarge
 from alpr_matcher.handlers import HotLists
 from alpr_matcher.imports import Importing, WantedImport
@@ -64,10 +65,20 @@ class ChangedList(BaseModel):
     import_mode: Mode | None = None
 
 
+class Answer(BaseModel):
+    """`reason` is kept with the version."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    accept: bool
+    reason: Words | None = None
+
+
 def list_routes(gate: Gate, importing: Callable[[], Importing]) -> APIRouter:
     """The routes under /v1/hotlist/lists, and /v1/hotlist/unchecked."""
     router = APIRouter(prefix="/v1/hotlist")
     anybody = Annotated[Principal, Depends(gate.access())]
+    administrators = Annotated[Principal, Depends(gate.access(Role.ADMINISTRATOR))]
     keepers = Annotated[Principal, Depends(gate.access(Role.SUPERVISOR, Role.ADMINISTRATOR))]
 
     def opened() -> HotLists:
@@ -75,7 +86,7 @@ def list_routes(gate: Gate, importing: Callable[[], Importing]) -> APIRouter:
 
     @router.get("/lists")
     async def all_lists(person: anybody) -> dict[str, Any]:
-        """The agency's lists and those it subscribed to, with size and freshness."""
+        """The agency's lists and those offered to it, with size, freshness and subscriptions."""
         return {
             "items": await lists.all_lists(opened(), person, _now()),
             "next_cursor": None,
@@ -110,6 +121,20 @@ def list_routes(gate: Gate, importing: Callable[[], Importing]) -> APIRouter:
         found = await lists.list_history(opened(), person, list_id)
         return {"items": found, "next_cursor": None}
 
+    @router.post("/lists/{list_id}/subscription")
+    async def answer(list_id: UUID, body: Answer, person: administrators) -> dict[str, Any]:
+        """Accept another agency's list for one's own agency, or decline it."""
+        done = await subscriptions.answer(
+            opened(), person, list_id, accept=body.accept, reason=body.reason, now=_now()
+        )
+        return done.as_json()
+
+    @router.get("/lists/{list_id}/subscriptions")
+    async def subscription_history(list_id: UUID, person: keepers) -> dict[str, Any]:
+        """Who was offered a list, accepted or declined it: the owner sees all, others their own."""
+        found = await subscriptions.history(opened(), person, list_id)
+        return {"items": found, "next_cursor": None}
+
     @router.get("/unchecked")
     async def unchecked(
         person: anybody, limit: Annotated[int, Query(ge=1, le=500)] = 100
@@ -130,7 +155,7 @@ def import_routes(
 
     # The body is taken from the request itself: declared as a parameter it would be read, all of
     # it, before the gate was asked.
-    @router.post("/import", openapi_extra={"requestBody": _MULTIPART})
+    @router.post("/import", openapi_extra={"requestBody": _MULTIPART}, max_body_size=LIMITS_ITSELF)
     async def import_file(
         request: Request,
         person: importers,

@@ -81,9 +81,59 @@ class ImportRunning(Conflict):
     title = "That list is being imported"
 
 
+class EntryInImport(Conflict):
+    title = "The entry is being changed by an import"
+
+
+class AlreadyAnswered(Conflict):
+    title = "The agency has given that answer already"
+
+
+class SubscriptionState(StrEnum):
+    """How another agency stands to a shared list."""
+
+    OFFERED = "offered"
+    """The owner names it; nobody has answered yet."""
+    ACCEPTED = "accepted"
+    """Its reads are compared with the list."""
+    DECLINED = "declined"
+    ENDED = "ended"
+    """The owner names it no more."""
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """One agency's subscription to another's list, as it stands."""
+
+    list_id: UUID
+    agency_id: str
+    version: int
+    state: SubscriptionState
+    changed_at: datetime
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "list_id": str(self.list_id),
+            "agency_id": self.agency_id,
+            "version": self.version,
+            "state": self.state.value,
+            "changed_at": self.changed_at.isoformat(),
+        }
+
+
+def answered(subscription: Subscription, accept: bool) -> SubscriptionState:
+    """The state after the agency's answer; raises `AlreadyAnswered` when it is that now."""
+    new = SubscriptionState.ACCEPTED if accept else SubscriptionState.DECLINED
+    if subscription.state is new:
+        raise AlreadyAnswered(
+            f"The list was {new} at {subscription.changed_at.isoformat()}; nothing changed."
+        )
+    return new
+
+
 @dataclass(frozen=True)
 class HotList:
-    """A list as it stands. Its entries serve the owner and the subscribers."""
+    """A list as it stands. Its entries serve the owner, and those subscribers that accepted."""
 
     list_id: UUID
     version: int
@@ -97,10 +147,14 @@ class HotList:
     refreshed_at: datetime | None
     created_at: datetime
     changed_at: datetime
+    accepted_agency_ids: tuple[str, ...] = ()
+    """Who accepted a subscription; for a subscriber, whether it did itself."""
 
     @property
     def serves_agency_ids(self) -> tuple[str, ...]:
-        return (self.agency_id, *self.subscribed_agency_ids)
+        """For its owner, who alone sees all of the subscribers' answers."""
+        accepted = set(self.accepted_agency_ids)
+        return (self.agency_id, *(a for a in self.subscribed_agency_ids if a in accepted))
 
     def as_json(self) -> dict[str, Any]:
         """What the history keeps of it and what the API answers."""
@@ -112,6 +166,7 @@ class HotList:
             "name": self.name,
             "kind": self.kind.value,
             "subscribed_agency_ids": list(self.subscribed_agency_ids),
+            "accepted_agency_ids": list(self.accepted_agency_ids),
             "mapper": self.mapper,
             "import_mode": self.import_mode,
             "refreshed_at": self.refreshed_at and self.refreshed_at.isoformat(),

@@ -9,21 +9,20 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from alpr_common import outbox
 from alpr_common.errors import NotFound
 from alpr_common.postgres import Connection
-from alpr_common.topics import HOTLIST, HOTLIST_PATTERNS
 from alpr_matcher.lists_domain import HotList, ListKind
 
 _COLUMNS = (
     "list_id, version, agency_id, source, name, kind, subscribed_agency_ids, mapper, import_mode, "
     "refreshed_at, created_at, changed_at"
 )
-# Held by whoever changes entries of one list: an import alone, single changes shared. Taken before
-# every other lock, so that an import and a change by hand never wait for each other.
+_SHOWN = f"""{_COLUMNS}, ARRAY(
+    SELECT s.agency_id FROM hotlist_subscription s
+    WHERE s.list_id = hotlist_list.list_id AND s.state = 'accepted' ORDER BY s.agency_id
+) AS accepted_agency_ids"""  # noqa: S608 - column names alone
+# Held by whoever changes many entries of one list. Changes by hand never wait for it.
 _LOCK_IMPORT = "SELECT pg_try_advisory_xact_lock(hashtextextended('hot list of ' || $1, 0))"
-_LOCK_WHOLE = "SELECT pg_advisory_xact_lock(hashtextextended('hot list of ' || $1, 0))"
-_LOCK_ENTRIES = "SELECT pg_advisory_xact_lock_shared(hashtextextended('hot list of ' || $1, 0))"
 
 _INSERT = f"""
 INSERT INTO hotlist_list ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
@@ -44,24 +43,17 @@ SELECT version, changed_at, person_id, person_name, why, before::text AS before,
     after::text AS after
 FROM hotlist_list_version WHERE list_id = $1 ORDER BY version DESC LIMIT $2
 """
-_ONE = f"SELECT {_COLUMNS} FROM hotlist_list WHERE list_id = $1"  # noqa: S608
-_OWN = f"{_ONE} AND agency_id = $2 FOR UPDATE"
-_OF_SOURCE = f"SELECT {_COLUMNS} FROM hotlist_list WHERE agency_id = $1 AND source = $2"  # noqa: S608
-_ALL = f"SELECT {_COLUMNS} FROM hotlist_list ORDER BY agency_id, source"  # noqa: S608
+_ONE = f"SELECT {_SHOWN} FROM hotlist_list WHERE list_id = $1"  # noqa: S608
+_OWN = f"{_ONE} AND agency_id = $2 FOR UPDATE OF hotlist_list"
+# Whom it serves does not change until the entry is there too.
+_OWN_SHARED = f"{_ONE} AND agency_id = $2 FOR SHARE OF hotlist_list"
+_OF_SOURCE = f"SELECT {_SHOWN} FROM hotlist_list WHERE agency_id = $1 AND source = $2"  # noqa: S608
+_ALL = f"SELECT {_SHOWN} FROM hotlist_list ORDER BY agency_id, source"  # noqa: S608
 _COUNTS = """
 SELECT list_id, count(*) AS entries FROM hotlist_entry
 WHERE list_id = ANY($1::uuid[]) AND NOT retracted AND (expires_at IS NULL OR expires_at > $2)
 GROUP BY list_id
 """
-_SERVE = """
-UPDATE hotlist_entry SET serves_agency_ids = $2
-WHERE list_id = $1 AND serves_agency_ids <> $2::text[]
-"""
-_KEYS = "SELECT DISTINCT match_key FROM hotlist_entry WHERE list_id = $1 AND NOT retracted"
-RECORDS = "SELECT key, value FROM compose_records($3::text[], $4::timestamptz)"
-PATTERNS = "SELECT key, value FROM compose_patterns($3::text[], $4::timestamptz)"
-_KEYS_AT_ONCE = 20_000
-
 _ONE_AT_A_TIME = "SELECT pg_try_advisory_xact_lock(hashtext($1))"
 _NOTE_UNCHECKED = "SELECT * FROM note_unchecked($1, $2)"
 _COUNT_UNCHECKED = "SELECT * FROM count_unchecked($1)"
@@ -100,19 +92,9 @@ async def is_only_one(connection: Connection, task: str) -> bool:
 
 
 async def lock_import(connection: Connection, list_id: UUID) -> bool:
-    """Keep others from changing entries of the list; False when it is being imported."""
+    """Be the only one that imports the list, or serves it anew; False when somebody else is."""
     mine: bool = await connection.fetchval(_LOCK_IMPORT, str(list_id))
     return mine
-
-
-async def lock_list_entries(connection: Connection, list_id: UUID) -> None:
-    """Wait for an import of the list, and keep another from beginning, till the end."""
-    await connection.execute(_LOCK_ENTRIES, str(list_id))
-
-
-async def lock_whole(connection: Connection, list_id: UUID) -> None:
-    """Wait for everybody who changes entries of the list, and keep them out till the end."""
-    await connection.execute(_LOCK_WHOLE, str(list_id), timeout=BULK_SECONDS)
 
 
 async def insert_list(
@@ -163,6 +145,14 @@ async def own_list(connection: Connection, agency_id: str, list_id: UUID) -> Hot
     return _hot_list(row)
 
 
+async def list_for_entry(connection: Connection, agency_id: str, list_id: UUID) -> HotList:
+    """The agency's own list, for an entry that is put on it; raises `NotFound`."""
+    row = await connection.fetchrow(_OWN_SHARED, list_id, agency_id)
+    if row is None:
+        raise NotFound(f"Your agency keeps no list {list_id}.")
+    return _hot_list(row)
+
+
 async def list_of_source(connection: Connection, agency_id: str, source: str) -> HotList | None:
     row = await connection.fetchrow(_OF_SOURCE, agency_id, source)
     return None if row is None else _hot_list(row)
@@ -194,30 +184,6 @@ async def history_of_list(connection: Connection, list_id: UUID, most: int) -> l
     ]
 
 
-async def serve(
-    connection: Connection, list_id: UUID, agency_ids: Sequence[str], expired_until: datetime
-) -> None:
-    """Make all entries of a list serve these agencies, and tell the topics. Last but for audits;
-    the caller holds the list's and the hot list's lock."""
-    await connection.execute(_SERVE, list_id, list(agency_ids), timeout=BULK_SECONDS)
-    rows = await connection.fetch(_KEYS, list_id, timeout=BULK_SECONDS)
-    await queue_records(connection, [row["match_key"] for row in rows], expired_until)
-
-
-async def queue_records(
-    connection: Connection, keys: Sequence[str], expired_until: datetime
-) -> None:
-    """Compose and queue the records of many keys, plain ones and patterns."""
-    plain = [key for key in keys if "?" not in key and "*" not in key]
-    wild = [key for key in keys if "?" in key or "*" in key]
-    for topic, select, wanted in ((HOTLIST, RECORDS, plain), (HOTLIST_PATTERNS, PATTERNS, wild)):
-        for first in range(0, len(wanted), _KEYS_AT_ONCE):
-            some = wanted[first : first + _KEYS_AT_ONCE]
-            await outbox.put_selected(
-                connection, topic, select, some, expired_until, timeout_seconds=BULK_SECONDS
-            )
-
-
 async def note_unchecked(connection: Connection, now: datetime, most: int) -> list[Unchecked]:
     """Entries of all agencies that are overdue and not yet told of; they count as told then."""
     return [Unchecked(**row) for row in await connection.fetch(_NOTE_UNCHECKED, now, most)]
@@ -247,5 +213,6 @@ def _hot_list(row: Record) -> HotList:
             **fields,
             "kind": ListKind(fields["kind"]),
             "subscribed_agency_ids": tuple(fields["subscribed_agency_ids"]),
+            "accepted_agency_ids": tuple(fields["accepted_agency_ids"]),
         }
     )

@@ -35,8 +35,8 @@ class Settings(ListenSettings, DatabaseSettings):
     is stored by then."""
     expiry_sweep_seconds: float = 60.0
     expired_kept_seconds: int | None = None
-    """How long an expired entry stays in the workers' table, for reads that were captured before
-    it expired and arrive later. None: as long as a delivery may be late (the policy says)."""
+    """How long an expired entry stays on the topic, for reads from before it expired. None: as long
+    as a read may be delivered late (the policy says) and stay on its topic."""
     common: CommonSettings = Field(default_factory=CommonSettings)
 
 

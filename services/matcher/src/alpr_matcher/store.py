@@ -1,5 +1,5 @@
 """All SQL of the hot lists. Functions take a connection inside the caller's transaction, whose
-agency row-level security binds them to; records for the topic alone are composed across agencies.
+agency row-level security binds them to.
 """
 
 import json
@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from asyncpg import Record
+from asyncpg import LockNotAvailableError, Record
 
 from alpr_common.messages.hotlist import EntryChange, HotListEntry
 from alpr_common.postgres import Connection
+from alpr_matcher.lists_domain import EntryInImport
 
 _MESSAGE_COLUMNS = (
     "entry_id, version, agency_id, serves_agency_ids, plate, match_key, jurisdiction, category, "
@@ -25,12 +26,10 @@ _COLUMNS = (
     "checked_at, checked_by, checked_by_name"
 )
 
-# A writer of a few keys holds the list's lock shared and each key's alone, so that whoever composes
-# a key's record last also commits last. A writer of many keys (an import) holds the list's lock
-# alone instead: one lock per key would exhaust the server's lock table.
-_LOCK_LIST = "SELECT pg_advisory_xact_lock(hashtext('hot list'))"
-_LOCK_LIST_SHARED = "SELECT pg_advisory_xact_lock_shared(hashtext('hot list'))"
-_LOCK_KEY = "SELECT pg_advisory_xact_lock(hashtextextended('hot list key:' || $1, 0))"
+# An import holds the rows that it changes for as long as its last statements take. Whoever changes
+# one of them by hand is told so rather than kept waiting.
+_WAIT_BRIEFLY = "SET LOCAL lock_timeout = '3s'"
+_WAIT_AGAIN = "SET LOCAL lock_timeout = DEFAULT"
 
 _INSERT = f"""
 INSERT INTO hotlist_entry ({_COLUMNS})
@@ -63,19 +62,18 @@ _OF_KEY = "AND (match_key = ${0} OR is_pattern AND ${0} LIKE translate(match_key
 _OF_CATEGORY = "AND category = ${0}"
 _OF_LIST = "AND list_id = ${0}"
 _BEHIND = "AND (added_at, entry_id) < (${0}, ${1})"
+# What an import made of an entry is kept once: as what the next version found, or as it is now.
 _HISTORY = """
-SELECT version, change, changed_at, person_id, person_name, why, before::text AS before,
-    after::text AS after
-FROM hotlist_entry_version WHERE entry_id = $1 AND version < $2 ORDER BY version DESC LIMIT $3
+SELECT v.version, v.change, v.changed_at, v.person_id, v.person_name, v.why,
+    v.before::text AS before, coalesce(v.after, n.before, entry_history(e))::text AS after
+FROM hotlist_entry_version v JOIN hotlist_entry e USING (entry_id)
+LEFT JOIN hotlist_entry_version n ON n.entry_id = v.entry_id AND n.version = v.version + 1
+WHERE v.entry_id = $1 AND v.version < $2 ORDER BY v.version DESC LIMIT $3
 """
-_RECORDS = "SELECT key, value FROM compose_records($1, $2) ORDER BY key"
-_PATTERNS = "SELECT key, value FROM compose_patterns($1, $2) ORDER BY key"
 _WAIT_FOR_RETRO = """
 INSERT INTO retro_wait (entry_id, version, queued_at) VALUES ($1, $2, $3)
 ON CONFLICT (entry_id) DO UPDATE SET version = excluded.version
 """
-_EXPIRED_KEYS = "SELECT keys_with_expired_entries AS key FROM keys_with_expired_entries($1, $2)"
-_NOTE_EXPIRED = "SELECT note_expired_off_topic($1, $2)"
 
 _FIRST_VERSIONS = 2**31 - 1
 
@@ -135,18 +133,6 @@ class Page:
     list_id: UUID | None = None
 
 
-async def lock_keys(connection: Connection, keys: Sequence[str]) -> None:
-    """Make other writers of these few keys wait until this transaction ends."""
-    await connection.execute(_LOCK_LIST_SHARED)
-    for key in sorted(set(keys)):  # in one order everywhere, so that two never wait for each other
-        await connection.execute(_LOCK_KEY, key)
-
-
-async def lock_list(connection: Connection) -> None:
-    """Make all other writers wait until this transaction ends."""
-    await connection.execute(_LOCK_LIST)
-
-
 async def save(connection: Connection, changes: Sequence[Change]) -> None:
     """Write entries and their new versions."""
     added = [c.after for c in changes if c.before is None]
@@ -158,12 +144,27 @@ async def save(connection: Connection, changes: Sequence[Change]) -> None:
     await connection.executemany(_INSERT_VERSION, [_versioned(change) for change in changes])
 
 
-async def entry_of(
-    connection: Connection, entry_id: UUID, *, lock: bool = False
-) -> StoredEntry | None:
-    """The agency's entry of that id; `lock` keeps others from changing it until the end."""
-    row = await connection.fetchrow(_ONE_LOCKED if lock else _ONE, entry_id)
+async def entry_of(connection: Connection, entry_id: UUID) -> StoredEntry | None:
+    """The agency's entry of that id, or one that serves it."""
+    row = await connection.fetchrow(_ONE, entry_id)
     return None if row is None else _stored(row)
+
+
+async def locked_entry(connection: Connection, entry_id: UUID) -> StoredEntry:
+    """The agency's own entry, which is there; nobody else changes it until the end.
+
+    Raises `EntryInImport` when somebody, an import as a rule, does not let go of it for seconds.
+    """
+    await connection.execute(_WAIT_BRIEFLY)
+    try:
+        row = await connection.fetchrow(_ONE_LOCKED, entry_id)
+    except LockNotAvailableError as error:
+        raise EntryInImport(
+            "An import is just changing this entry; try again in a minute."
+        ) from error
+    await connection.execute(_WAIT_AGAIN)
+    assert row is not None  # entries are never deleted
+    return _stored(row)
 
 
 async def page_of_entries(connection: Connection, page: Page, now: datetime) -> list[StoredEntry]:
@@ -199,42 +200,10 @@ async def history_of(
     ]
 
 
-async def records_of(
-    connection: Connection, keys: Sequence[str], expired_until: datetime
-) -> list[tuple[str, bytes | None]]:
-    """Key and value of each key's record for the compacted topic, composed across agencies.
-
-    Entries that expired until `expired_until` are left out; a key without any has the value None.
-    The caller holds the keys' locks.
-    """
-    rows = await connection.fetch(_RECORDS, list(keys), expired_until)
-    return [(row["key"], row["value"]) for row in rows]
-
-
-async def patterns_of(
-    connection: Connection, keys: Sequence[str], expired_until: datetime
-) -> list[tuple[str, bytes | None]]:
-    """As `records_of`, for wildcard entries with these keys: one message per entry, by its id."""
-    rows = await connection.fetch(_PATTERNS, list(keys), expired_until)
-    return [(row["key"], row["value"]) for row in rows]
-
-
 async def wait_for_retro(connection: Connection, stored: StoredEntry) -> None:
     """Have the entry compared with stored reads."""
     entry = stored.entry
     await connection.execute(_WAIT_FOR_RETRO, entry.entry_id, entry.version, stored.changed_at)
-
-
-async def expired_keys(connection: Connection, expired_until: datetime, most: int) -> list[str]:
-    """Keys whose record on the topic still holds an entry that expired until then."""
-    return [row["key"] for row in await connection.fetch(_EXPIRED_KEYS, expired_until, most)]
-
-
-async def note_expired(
-    connection: Connection, keys: Sequence[str], expired_until: datetime
-) -> None:
-    """Remember that these keys' records no longer hold the entries that expired until then."""
-    await connection.execute(_NOTE_EXPIRED, list(keys), expired_until)
 
 
 def _inserted(stored: StoredEntry) -> tuple[Any, ...]:

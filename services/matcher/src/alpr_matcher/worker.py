@@ -7,7 +7,6 @@ the hot list's follower ends by itself, so does the process, with status 1: it i
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 
 import structlog
 import uvicorn
@@ -16,9 +15,9 @@ from fastapi import FastAPI
 from alpr_common.errors import Outage
 from alpr_common.kafka import DeadLetterCap, Publisher, backoff_seconds
 from alpr_common.policy import Policy
-from alpr_common.topics import READS
 from alpr_common.web import create_web_app
 from alpr_matcher.consumers import GROUP, JoinApp
+from alpr_matcher.expiry import expired_kept
 from alpr_matcher.follower import HotListFollower
 from alpr_matcher.join import Join
 from alpr_matcher.local_store import LocalStore
@@ -38,7 +37,7 @@ class Worker:
         policy = Policy.load(settings.common.policy_file)
         settings.data_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._table = HotListTable(LocalStore(settings.data_folder / "hotlist.sqlite"))
-        kept = _expired_kept(settings, policy)
+        kept = expired_kept(policy, settings.expired_kept_seconds)
         self.follower = HotListFollower(servers, self._table, kept)
         self._join = Join(
             self._table,
@@ -92,15 +91,6 @@ class Worker:
             except Outage as error:
                 log.warning("kafka.away", error=str(error))
                 await asyncio.sleep(next(backoff))
-
-
-def _expired_kept(settings: WorkerSettings, policy: Policy) -> timedelta:
-    """No read that is still to come, however late or replayed, was captured before an entry ended
-    that is forgotten after this time."""
-    seconds = settings.expired_kept_seconds
-    if seconds is None:
-        seconds = policy.delivery_delay_max_seconds + (READS.retention_seconds or 0)
-    return timedelta(seconds=seconds)
 
 
 def run(settings: WorkerSettings) -> int:

@@ -1,0 +1,117 @@
+"""What the database decided is told on the topics: keys wait, records are composed at sending.
+
+One relay at a time sends, one portion after the other, each composed of what was committed by then:
+a key's last message is always its newest state, in whatever order its changes were queued. Changes
+by hand go before everything else, so that one waits for a portion in hand at most, and not for the
+million keys of an import.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from datetime import UTC, datetime
+
+import structlog
+from prometheus_client import Counter, Histogram
+
+from alpr_common.errors import Outage
+from alpr_common.kafka import Publisher
+from alpr_common.telemetry import KafkaHeaders
+from alpr_common.topics import HOTLIST, HOTLIST_PATTERNS
+from alpr_matcher import telling_store
+from alpr_matcher.handlers import HotLists
+from alpr_matcher.telling_store import Untold
+
+log = structlog.get_logger()
+
+_URGENT_AT_ONCE = 500
+_OTHERS_AT_ONCE = 1000
+_AFTER_OUTAGE_SECONDS = 0.5
+_LANES = {True: "urgent", False: "bulk"}
+TOLD = Counter("alpr_hotlist_told_total", "Hot list messages sent", ["topic", "lane"])
+WAITED = Histogram(
+    "alpr_hotlist_told_seconds",
+    "From a change of the list to its message on Kafka; the longest of each portion",
+    ["lane"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600),
+)
+
+
+class TopicRelay:
+    """Sends what waits, for ever. Replicas take turns."""
+
+    def __init__(self, lists: HotLists, publisher: Publisher) -> None:
+        self._lists, self._publisher = lists, publisher
+        # Where the other lane goes on: an index full of rows that were sent is not read again.
+        self._behind = 0
+
+    async def run(self) -> None:
+        """Until cancelled; outages of either side are waited out."""
+        while True:
+            try:
+                async with self._lists.database.listening(telling_store.CHANNEL) as wake:
+                    while True:
+                        while await self.tell_some(datetime.now(UTC)):
+                            pass
+                        # A notification wakes at once; the time-out covers one that was lost.
+                        try:
+                            await asyncio.wait_for(wake.get(), timeout=1.0)
+                            while not wake.empty():
+                                wake.get_nowait()
+                        except TimeoutError:
+                            pass
+            except Outage as error:
+                log.warning("telling.outage", error=str(error))
+                await asyncio.sleep(_AFTER_OUTAGE_SECONDS)
+
+    async def tell_some(self, now: datetime) -> bool:
+        """Send one portion, an urgent one if there is any; whether there was something.
+
+        Raises `Outage`; then the portion still waits.
+        """
+        async with self._lists.database.transaction() as connection:
+            if not await telling_store.is_telling(connection):
+                return False
+            urgent, some = True, await telling_store.take(connection, True, 0, _URGENT_AT_ONCE)
+            if not some:
+                urgent, some = False, await telling_store.take(
+                    connection, False, self._behind, _OTHERS_AT_ONCE
+                )  # fmt: skip
+            if not some:
+                # Ids do not commit in their order: look from the beginning when at the end.
+                more, self._behind = self._behind > 0, 0
+                return more
+            until = now - self._lists.expired_kept
+            plain = [one.key for one in some if not one.is_pattern]
+            wild = [one.key for one in some if one.is_pattern]
+            # Composed in a statement behind the taking one: it sees at least what queued the keys.
+            records = await telling_store.records_of(connection, plain, until) if plain else []
+            patterns = await telling_store.patterns_of(connection, wild, until) if wild else []
+            headers = {one.key: one.headers for one in some}
+            await self._send(
+                [(HOTLIST.name, k, v, headers[k]) for k, v in records]
+                + [(HOTLIST_PATTERNS.name, k, v, headers[k]) for k, v in patterns]
+            )
+            await telling_store.drop(connection, urgent, some)
+        if not urgent:
+            self._behind = some[-1].untold_id
+        self._note(urgent, some, len(records), len(patterns))
+        return True
+
+    def _note(self, urgent: bool, some: Sequence[Untold], records: int, patterns: int) -> None:
+        lane = _LANES[urgent]
+        TOLD.labels(HOTLIST.name, lane).inc(records)
+        TOLD.labels(HOTLIST_PATTERNS.name, lane).inc(patterns)
+        oldest = min(one.queued_at for one in some)
+        WAITED.labels(lane).observe(max(0.0, (datetime.now(UTC) - oldest).total_seconds()))
+
+    async def _send(self, messages: Sequence[tuple[str, str, bytes | None, KafkaHeaders]]) -> None:
+        """Until all are acknowledged; raises `Outage`, with none of them left on its way."""
+        waits: list[Awaitable[None]] = []
+        try:
+            for topic, key, value, headers in messages:
+                waits.append(await self._publisher.enqueue_raw(topic, key.encode(), value, headers))
+        finally:
+            outcomes = await asyncio.gather(*waits, return_exceptions=True)
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
