@@ -77,9 +77,14 @@ def test_topics_are_made_with_their_clean_up_policy_and_their_dead_letters() -> 
         compacted = topic.retention_seconds is None
         assert new.topic_configs["cleanup.policy"] == ("compact" if compacted else "delete")
         if topic.retention_seconds is not None:
-            assert new.topic_configs["retention.ms"] == str(topic.retention_seconds * 1000)
+            # A segment goes when its newest message is old: its oldest one is older by segment.ms.
+            longest = sum(int(new.topic_configs[name]) for name in ("retention.ms", "segment.ms"))
+            assert longest == topic.retention_seconds * 1000
+            assert int(new.topic_configs["retention.ms"]) >= 0.85 * longest
         assert (new.num_partitions, new.replication_factor) == (topic.partitions, 3)
         assert dead.topic_configs["cleanup.policy"] == "delete"
+        longest = sum(int(dead.topic_configs[name]) for name in ("retention.ms", "segment.ms"))
+        assert longest == DEAD_LETTER_RETENTION_SECONDS * 1000
         # A frame that cannot be handled fits its dead-letter topic too.
         size = topic.config.get("max.message.bytes")
         assert dead.topic_configs.get("max.message.bytes") == size

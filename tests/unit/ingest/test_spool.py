@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,23 @@ async def test_a_torn_file_is_known_and_set_aside(folder: Path, kept_bytes: int)
     await spool.set_aside(torn)
     assert await drained(spool, "a") == [frame("a", 2)]
     assert (folder / f"{torn.name}.torn").exists()
+    spool.close()
+
+
+@pytest.mark.policy("131.7-1d")
+async def test_torn_files_are_kept_for_a_while_and_no_longer(folder: Path) -> None:
+    spool = await open_spool(folder)
+    old, young = await spool.put(frame("a", 1)), await spool.put(frame("a", 2))
+    await spool.put(frame("a", 3))
+    now = datetime.now(UTC)
+    for entry, days in ((old, 15), (young, 13)):
+        await spool.set_aside(entry)
+        written = (now - timedelta(days=days)).timestamp()
+        os.utime(folder / f"{entry.name}.torn", (written, written))
+    assert await spool.forget_torn(now - timedelta(days=14)) == 1
+    assert (folder / f"{young.name}.torn").exists()
+    assert not (folder / f"{old.name}.torn").exists()
+    assert await drained(spool, "a") == [frame("a", 3)]
     spool.close()
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 
 from alpr_common.messages.alert import AlertChanged
@@ -34,7 +35,8 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Topic:
-    """One row of the table. `retention_seconds` None means compacted."""
+    """One row of the table. `retention_seconds` is how long a message is there at most; None means
+    compacted."""
 
     name: str
     message: type[Message]
@@ -82,25 +84,30 @@ TOPICS: tuple[Topic, ...] = (
 )
 
 
+def _kept_at_most(seconds: int) -> dict[str, str]:
+    """Kafka deletes whole segments, by their newest message: with its default of seven days per
+    segment, a quiet topic keeps a message for a week longer than `retention.ms` says."""
+    segment_seconds = min(seconds // 8, _DAY_SECONDS)
+    return {
+        "cleanup.policy": "delete",
+        "retention.ms": str((seconds - segment_seconds) * 1000),
+        "segment.ms": str(segment_seconds * 1000),
+    }
+
+
 def _specifications(topics: Iterable[Topic], replication_factor: int) -> list[NewTopic]:
     new = []
     for topic in topics:
         if topic.retention_seconds is None:
             kept = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1"}
         else:
-            kept = {
-                "cleanup.policy": "delete",
-                "retention.ms": str(topic.retention_seconds * 1000),
-            }
+            kept = _kept_at_most(topic.retention_seconds)
         new.append(
             NewTopic(
                 topic.name, topic.partitions, replication_factor, topic_configs=kept | topic.config
             )
         )
-        dead = {
-            "cleanup.policy": "delete",
-            "retention.ms": str(DEAD_LETTER_RETENTION_SECONDS * 1000),
-        }
+        dead = _kept_at_most(DEAD_LETTER_RETENTION_SECONDS)
         new.append(
             NewTopic(
                 topic.dead_letter_name, 1, replication_factor, topic_configs=dead | topic.config
@@ -112,21 +119,35 @@ def _specifications(topics: Iterable[Topic], replication_factor: int) -> list[Ne
 async def create_topics(bootstrap_servers: str, replication_factor: int = 1) -> list[str]:
     """Create what is missing of `TOPICS` and their dead-letter topics; returns the names made.
 
+    What is there gets the table's configuration: a retention that was shortened holds for it too.
     Raises `KafkaError` when the broker refuses one for another reason than that it exists.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
     try:
         existing = set(await admin.list_topics())
-        missing = [t for t in _specifications(TOPICS, replication_factor) if t.name not in existing]
+        wanted = _specifications(TOPICS, replication_factor)
+        missing = [t for t in wanted if t.name not in existing]
         if missing:
             response = await admin.create_topics(missing)
             for name, code, *message in response.topic_errors:
                 if code not in (0, TopicAlreadyExistsError.errno):
                     raise KafkaError(f"topic {name} was not created: error {code} {message}")
+        await _configure(admin, [t for t in wanted if t.name in existing])
         return [t.name for t in missing]
     finally:
         await admin.close()
+
+
+async def _configure(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> None:
+    resources = [
+        ConfigResource(ConfigResourceType.TOPIC, topic.name, configs=topic.topic_configs)
+        for topic in topics
+    ]
+    for response in await admin.alter_configs(resources):
+        for code, message, _, name in response.resources:
+            if code:
+                raise KafkaError(f"topic {name} was not configured: error {code} {message}")
 
 
 def main() -> None:

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Never
 
 import structlog
 from fastapi import FastAPI
@@ -16,6 +17,7 @@ from alpr_common.outbox import OutboxRelay
 from alpr_common.policy import Policy
 from alpr_common.postgres import Database, migrate
 from alpr_common.revocations import follow
+from alpr_common.topics import DEAD_LETTER_RETENTION_SECONDS
 from alpr_common.web import all_alive, create_web_app, running
 from alpr_ingest import store
 from alpr_ingest.api import Parts, camera_routes, frame_problem, frame_routes
@@ -31,6 +33,8 @@ from alpr_ingest.spool import Spool
 log = structlog.get_logger()
 
 _FLUSH_SECONDS = 3.0
+_FORGET_SECONDS = 3600.0
+_TORN_KEPT = timedelta(seconds=DEAD_LETTER_RETENTION_SECONDS)
 
 
 def build(settings: Settings) -> FastAPI:
@@ -55,7 +59,9 @@ def build(settings: Settings) -> FastAPI:
                 KafkaFrames(publisher), spool, kafka_timeout_seconds=settings.kafka_timeout_seconds
             )
             # Before PostgreSQL is asked: what an earlier process acknowledged needs it not.
-            sending = await stack.enter_async_context(running(delivery.run()))
+            sending = await stack.enter_async_context(
+                running(delivery.run(), _forget_torn_frames(spool))
+            )
             database = await _database(settings)
             stack.push_async_callback(database.close)
             audit = await stack.enter_async_context(_publisher(settings))
@@ -122,6 +128,15 @@ async def _publisher(settings: Settings) -> AsyncIterator[Publisher]:
         # or the outbox.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(publisher.stop(), _FLUSH_SECONDS)
+
+
+async def _forget_torn_frames(spool: Spool) -> Never:
+    while True:
+        try:
+            await spool.forget_torn(datetime.now(UTC) - _TORN_KEPT)
+        except OSError as error:
+            log.warning("spool.torn_files_kept", error=str(error))
+        await asyncio.sleep(_FORGET_SECONDS)
 
 
 async def _database(settings: Settings) -> Database:

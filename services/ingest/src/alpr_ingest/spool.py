@@ -6,6 +6,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -119,6 +120,12 @@ class Spool:
         await self._in_thread(partial(spool_files.set_aside, self._folder, entry))
         TORN.labels("damaged").inc()
         self._drop(entry)
+
+    async def forget_torn(self, before: datetime) -> int:
+        """Remove torn files that were written before then; how many there were."""
+        return await self._in_thread(
+            partial(spool_files.forget_torn, self._folder, before.timestamp())
+        )
 
     def _has_room(self, size: int) -> bool:
         free = shutil.disk_usage(self._folder).free

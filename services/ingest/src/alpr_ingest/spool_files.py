@@ -155,6 +155,22 @@ def set_aside(folder: Path, entry: SpoolEntry) -> None:
         (folder / entry.name).rename(folder / f"{entry.name}.torn")
 
 
+def forget_torn(folder: Path, before: float) -> int:
+    """Remove torn files that were written before then (seconds since 1970); how many there were.
+
+    A torn file can hold a whole picture still: it is kept for no longer than a message that could
+    not be handled.
+    """
+    forgotten = 0
+    for file in folder.glob("*.frame.torn"):
+        with contextlib.suppress(FileNotFoundError):
+            if file.stat().st_mtime < before:
+                file.unlink()
+                log.warning("spool.torn_file_removed", file=file.name)
+                forgotten += 1
+    return forgotten
+
+
 def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
