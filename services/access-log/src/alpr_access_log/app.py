@@ -8,6 +8,12 @@ from fastapi import FastAPI
 
 from alpr_access_log import api, consumers, domain
 from alpr_access_log.approvals import api as approvals_api
+from alpr_access_log.audit import api as audit_api
+from alpr_access_log.audit.daily import DailyLoop
+from alpr_access_log.audit.handlers.auditing import Audit
+from alpr_access_log.audit.identity import Identity
+from alpr_access_log.audit.protection import PlateKey
+from alpr_access_log.audit.witnessed import copies_at
 from alpr_access_log.evidence import api as evidence_api
 from alpr_access_log.evidence.alerts import Alerts
 from alpr_access_log.evidence.gathering import Evidence
@@ -76,6 +82,13 @@ def build(settings: Settings) -> FastAPI:
         keeping = Holds(database, pictures, policies, Alerts(common.alerts_url))
         app.state.holds = keeping
         app.state.evidence = Evidence(keeping, app.state.log, seal_key, common.models_folder)
+        auditing = Audit(
+            database, pictures, policies, app.state.log, copies_at(settings.log_witness_url),
+            settings.log_witness_url, Identity(common.identity_url),
+            PlateKey.drawn_from(seal_key.private_key),
+        )  # fmt: skip
+        app.state.audit = auditing
+        daily = DailyLoop(auditing, interval_seconds=settings.audit_interval_seconds, clock=_now)
         servers = common.kafka_bootstrap_servers
         alerts = holds_consumers.alert_loop(
             keeping, publisher, bootstrap_servers=servers, clock=_now
@@ -88,6 +101,7 @@ def build(settings: Settings) -> FastAPI:
             loops_run = (
                 reads.run(), audit.run(), alerts.run(), hits.run(), sequencer.run(),
                 witness.run(), retention.run(),
+                daily.run(),
             )  # fmt: skip
             following = follow(common.kafka_bootstrap_servers, revocations)
             async with running(*loops_run, following) as loops:
@@ -114,6 +128,7 @@ def build(settings: Settings) -> FastAPI:
     app.include_router(log_api.router(gate))
     app.include_router(holds_api.router(gate))
     app.include_router(evidence_api.router(gate))
+    app.include_router(audit_api.router(gate))
     return app
 
 

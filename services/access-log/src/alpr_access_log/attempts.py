@@ -20,13 +20,18 @@ _QUERY_FIELDS = (
 _APPROVALS = "/v1/search-approvals"
 _MOST_CHARACTERS = 2000
 _DECISIONS = ("/v1/holds", "/v1/evidence")
+_AUDIT = "/v1/audit"
 
 
 async def attempt_of(request: Request) -> Attempt:
     """The attempt behind a request to search, to see a picture, to look at the records, or about
-    holds and evidence."""
+    holds, evidence and audits."""
     if request.url.path.startswith(_DECISIONS):
         return await _decision(request)
+    if request.url.path.startswith(_AUDIT):
+        # Never what was sent: lists of an audit are not the log's to keep.
+        path = (_text(request.url.path) or "").removeprefix("/v1/")
+        return Attempt("audit.request", path, query={"method": request.method})
     if request.url.path.startswith(_APPROVALS):
         return await _approval(request)
     if request.method == "GET" and "read_id" not in request.path_params:

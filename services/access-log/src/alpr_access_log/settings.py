@@ -27,4 +27,6 @@ class Settings(ListenSettings, DatabaseSettings):
     """PEM of the Ed25519 key that seals evidence packages; never in PostgreSQL."""
     evidence_name: str = Field(default="alpr.example/evidence", pattern=r"^[^\s+]+$")
     """Name of the seals, with the agency behind it each one's: a host and path of yours."""
+    audit_interval_seconds: float = Field(default=900, gt=0)
+    """How often it is looked whether a day's searches still wait to be looked through (131.5-d)."""
     common: CommonSettings = Field(default_factory=CommonSettings)

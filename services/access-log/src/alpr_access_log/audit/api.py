@@ -1,0 +1,234 @@
+"""The audit over HTTP: for administrators, auditors and command supervisors. Every request, a
+refused one too, is recorded (`api.RecordedRoute`)."""
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from alpr_access_log.api import RecordedRoute
+from alpr_access_log.audit import figures, given
+from alpr_access_log.audit.bodies import (
+    AnalysisShown,
+    CasesGiven,
+    FindingPage,
+    ListsShown,
+    OwnPlatesShown,
+    PackagePage,
+    PeriodAsked,
+    PersonId,
+    PlatesGiven,
+    ReviewAsked,
+    ShiftsGiven,
+)
+from alpr_access_log.audit.handlers import findings, lists, packages
+from alpr_access_log.audit.handlers.auditing import Audit
+from alpr_access_log.audit.store.keeping import FindingFilter
+from alpr_access_log.audit.summary import FindingShown, PackageShown, PackageWhole, Summary
+from alpr_access_log.refusals import CursorInvalid
+from alpr_common.auth import Gate, Principal
+from alpr_common.messages.base import Instant
+from alpr_common.policy import Role
+from alpr_common.web import StorableText
+
+AUDITORS = (Role.ADMINISTRATOR, Role.AUDITOR, Role.SUPERVISOR)
+_BODY_MAX_BYTES = 12 * 1024 * 1024
+_NOT_KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+# The page draws its figures itself and needs nothing from anywhere.
+_PAGE_ALONE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
+
+FileName = Literal["report.html", "report.pdf", "tables.zip"]
+
+
+def _audit(request: Request) -> Audit:
+    audit: Audit = request.app.state.audit
+    return audit
+
+
+TheAudit = Annotated[Audit, Depends(_audit)]
+
+
+async def _no_store(response: Response) -> None:
+    response.headers.update(_NOT_KEPT)
+
+
+def router(gate: Gate) -> APIRouter:
+    """All routes of the audit."""
+    routes = APIRouter(
+        prefix="/v1/audit", tags=["audit"], max_body_size=_BODY_MAX_BYTES,
+        dependencies=[Depends(_no_store)], route_class=RecordedRoute,
+    )  # fmt: skip
+    _packages(routes, gate)
+    _findings(routes, gate)
+    _lists(routes, gate)
+    return routes
+
+
+def _packages(routes: APIRouter, gate: Gate) -> None:
+    auditor = Annotated[Principal, Depends(gate.signed_in(*AUDITORS))]
+
+    @routes.post("/packages", status_code=HTTPStatus.CREATED)
+    async def prepare_audit(
+        asked: PeriodAsked, principal: auditor, audit: TheAudit
+    ) -> PackageWhole:
+        """Prepare the yearly audit of a period (131.5-d): usage, passwords, training, the log
+        recomputed, findings; as page, PDF and tables."""
+        package = await packages.prepare(
+            audit, principal, asked.from_at, asked.to_at, lambda: datetime.now(UTC)
+        )
+        return _whole(figures.package_of(package), package.summary)
+
+    @routes.get("/packages")
+    async def list_audits(
+        principal: auditor,
+        audit: TheAudit,
+        cursor: Annotated[StorableText | None, Query(max_length=200)] = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    ) -> PackagePage:
+        """Prepared audits, newest first."""
+        after = _position(cursor) if cursor else None
+        found = await packages.page(audit, principal, after, limit, datetime.now(UTC))
+        shown = found[:limit]
+        following = None
+        if len(found) > limit:
+            following = _cursor(shown[-1].prepared_at, shown[-1].package_id)
+        items = [figures.package_of(one) for one in shown]
+        return PackagePage(items=items, next_cursor=following)
+
+    @routes.get("/packages/{package_id}")
+    async def show_audit(package_id: UUID, principal: auditor, audit: TheAudit) -> PackageWhole:
+        """A prepared audit with everything that it says."""
+        package = await packages.show(audit, principal, package_id, datetime.now(UTC))
+        return _whole(figures.package_of(package), package.summary)
+
+    @routes.get(
+        "/packages/{package_id}/files/{name}",
+        response_class=Response,
+        responses={
+            200: {"content": {"text/html": {}, "application/pdf": {}, "application/zip": {}}}
+        },
+    )
+    async def download_audit(
+        package_id: UUID, name: FileName, principal: auditor, audit: TheAudit
+    ) -> Response:
+        """A file of a prepared audit: report.html, report.pdf or tables.zip (CSV)."""
+        file, content = await packages.download(
+            audit, principal, package_id, name, datetime.now(UTC)
+        )
+        headers = (
+            _NOT_KEPT
+            | _PAGE_ALONE
+            | {"Content-Disposition": f'attachment; filename="audit-{package_id}-{name}"'}
+        )
+        return Response(content, media_type=file.media_type, headers=headers)
+
+
+def _whole(shown: PackageShown, summary: object) -> PackageWhole:
+    return PackageWhole(**dict(shown), summary=Summary.model_validate(summary))
+
+
+def _findings(routes: APIRouter, gate: Gate) -> None:
+    auditor = Annotated[Principal, Depends(gate.signed_in(*AUDITORS))]
+
+    @routes.post("/analysis")
+    async def analyse(asked: PeriodAsked, principal: auditor, audit: TheAudit) -> AnalysisShown:
+        """Look through a period now for what asks for a human; findings are hints."""
+        shown, new, found = await findings.analyse(
+            audit, principal, asked.from_at, asked.to_at, datetime.now(UTC)
+        )
+        return AnalysisShown(findings=shown, new=new, not_applied=found.why_not)
+
+    @routes.get("/findings")
+    async def list_findings(
+        principal: auditor,
+        audit: TheAudit,
+        rule: Annotated[StorableText | None, Query(max_length=100)] = None,
+        person_id: Annotated[StorableText | None, Query(max_length=200)] = None,
+        reviewed: bool | None = None,
+        from_at: Annotated[Instant | None, Query(alias="from")] = None,
+        to_at: Annotated[Instant | None, Query(alias="to")] = None,
+        cursor: Annotated[int | None, Query(ge=1, lt=2**63)] = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    ) -> FindingPage:
+        """Findings with their reasons and reviews, newest first."""
+        wanted = FindingFilter(rule, person_id, reviewed, from_at, to_at)
+        items, following = await findings.page(
+            audit, principal, wanted, cursor, limit, datetime.now(UTC)
+        )
+        return FindingPage(items=items, next_cursor=following)
+
+    @routes.post("/findings/{finding_id}/review")
+    async def review_finding(
+        finding_id: UUID, asked: ReviewAsked, principal: auditor, audit: TheAudit
+    ) -> FindingShown:
+        """Say what came out: explained, or referred. Not by whom the finding is about."""
+        return await findings.review(
+            audit, principal, finding_id, asked.outcome, asked.note, datetime.now(UTC)
+        )
+
+
+def _lists(routes: APIRouter, gate: Gate) -> None:
+    giver = Annotated[Principal, Depends(gate.signed_in(Role.ADMINISTRATOR, Role.SUPERVISOR))]
+    administrator = Annotated[Principal, Depends(gate.signed_in(Role.ADMINISTRATOR))]
+
+    @routes.get("/lists")
+    async def show_lists(
+        principal: Annotated[Principal, Depends(gate.signed_in(*AUDITORS))], audit: TheAudit
+    ) -> ListsShown:
+        """Which lists the agency gave: shifts, cases, own and relatives' plates (counts alone)."""
+        shown, plates = await lists.show(audit, principal, datetime.now(UTC))
+        own = plates if principal.role is Role.ADMINISTRATOR else []
+        return ListsShown(lists=shown, own_plates=[OwnPlatesShown(**vars(one)) for one in own])
+
+    @routes.put("/lists/shifts")
+    async def give_shifts(asked: ShiftsGiven, principal: giver, audit: TheAudit) -> ListsShown:
+        """Replace the list of shifts, as JSON or CSV."""
+        rows = given.rows_of(asked.csv) if asked.csv is not None else [
+            {"person_id": one.person_id, "begins_at": one.begins_at.isoformat(),
+             "ends_at": one.ends_at.isoformat()}
+            for one in asked.shifts
+        ]  # fmt: skip
+        shown = await lists.give_shifts(
+            audit, principal, asked.from_at, asked.to_at, given.shifts_of(rows), datetime.now(UTC)
+        )
+        return ListsShown(lists=shown, own_plates=[])
+
+    @routes.put("/lists/cases")
+    async def give_cases(asked: CasesGiven, principal: giver, audit: TheAudit) -> ListsShown:
+        """Replace the list of case and incident numbers, as JSON or CSV."""
+        rows = given.rows_of(asked.csv) if asked.csv is not None else [
+            {"case_number": one} for one in asked.case_numbers
+        ]  # fmt: skip
+        shown = await lists.give_cases(
+            audit, principal, asked.to_at, given.cases_of(rows), datetime.now(UTC)
+        )
+        return ListsShown(lists=shown, own_plates=[])
+
+    @routes.put("/lists/plates/{person_id}")
+    async def give_plates(
+        person_id: PersonId, asked: PlatesGiven, principal: administrator, audit: TheAudit
+    ) -> ListsShown:
+        """Replace a person's own and relatives' plates; they are kept as keyed hashes alone."""
+        shown = await lists.give_plates(
+            audit, principal, person_id, given.plates_of(asked.plates), datetime.now(UTC)
+        )
+        return ListsShown(lists=shown, own_plates=[])
+
+
+def _cursor(prepared_at: datetime, package_id: UUID) -> str:
+    return base64.urlsafe_b64encode(f"{prepared_at.isoformat()} {package_id}".encode()).decode()
+
+
+def _position(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        at, package_id = base64.b64decode(cursor, b"-_", validate=True).decode().split(" ")
+        prepared_at = datetime.fromisoformat(at)
+        if prepared_at.tzinfo is None:
+            raise ValueError("no offset")
+        return prepared_at.astimezone(UTC), UUID(package_id)
+    except (ValueError, OverflowError, binascii.Error) as error:
+        raise CursorInvalid("Send `next_cursor` of the page before, unchanged.") from error

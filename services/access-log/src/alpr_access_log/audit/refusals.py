@@ -1,0 +1,29 @@
+"""What the audit refuses."""
+
+from http import HTTPStatus
+
+from alpr_common.errors import AlprError, Conflict, NotFound
+
+
+class PeriodImpossible(AlprError):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "That period cannot be audited"
+
+
+class AnotherAuditRuns(Conflict):
+    title = "Another audit of this agency is being prepared"
+    retry_after_seconds = 30
+
+
+class FindingNotFound(NotFound):
+    title = "There is no such finding"
+
+
+class PackageNotFound(NotFound):
+    title = "There is no such audit package"
+
+
+class OwnFinding(AlprError):
+    status = HTTPStatus.FORBIDDEN
+    title = "A finding is reviewed by somebody whom it is not about"
+    clause = "policy file"

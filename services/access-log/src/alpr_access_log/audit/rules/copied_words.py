@@ -1,0 +1,74 @@
+"""Suspicions that were copied instead of had (131.7-3b): by one person, and among people."""
+
+from collections.abc import Iterator, Sequence
+
+from alpr_access_log.audit.finding import Finding, Rule, moments
+from alpr_access_log.audit.records import Looked, Record, by_plate
+from alpr_access_log.audit.shingles import alike
+
+
+def _by_one(looked: Looked) -> Iterator[Finding]:
+    limits = looked.limits
+    for person, searches in looked.searches.items():
+        for group in _groups(searches, looked):
+            cases = {s.case_key for s in group if s.case_key}
+            if min(len(by_plate(group)), len(cases)) < limits.copied_words_searches:
+                continue
+            yield Finding(
+                rule=COPIED_WORDS.name,
+                people=(person,),
+                about=f"words {group[0].record_id}",
+                why=f"Nearly the same words stand in {moments(group)}, for {len(by_plate(group))} "
+                f"plates under {len(cases)} case numbers.",
+                limits=COPIED_WORDS.says(looked),
+                records=tuple(group),
+                words=group[-1].suspicion,
+            )
+
+
+def _among_people(looked: Looked) -> Iterator[Finding]:
+    everybody = [s for searches in looked.searches.values() for s in searches]
+    everybody.sort(key=lambda s: (s.occurred_at, s.record_id))
+    for group in _groups(everybody, looked):
+        people = tuple(dict.fromkeys(s.person_id for s in group))
+        cases = {s.case_key for s in group if s.case_key}
+        if min(len(people), len(cases)) < looked.limits.copied_words_people:
+            continue
+        yield Finding(
+            rule=COPIED_AMONG_PEOPLE.name,
+            people=people,
+            about=f"words {group[0].record_id}",
+            why=f"{len(people)} people gave nearly the same words for {moments(group)} under "
+            f"{len(cases)} case numbers.",
+            limits=COPIED_AMONG_PEOPLE.says(looked),
+            records=tuple(group),
+            words=group[-1].suspicion,
+        )
+
+
+def _groups(searches: Sequence[Record], looked: Looked) -> list[list[Record]]:
+    """Searches of alike words of which one at least is inside."""
+    earliest = looked.since(looked.limits.repeated_plate_days)
+    spoken = [s for s in searches if s.suspicion and s.occurred_at >= earliest]
+    groups = alike([s.suspicion or "" for s in spoken], looked.limits.copied_words_similarity)
+    chosen = [[spoken[n] for n in group] for group in groups]
+    return [g for g in chosen if any(looked.is_inside(s.occurred_at) for s in g)]
+
+
+COPIED_WORDS = Rule(
+    name="copied_words",
+    title="Copied suspicion",
+    looks_for="Nearly the same words of suspicion for several plates under several cases by one "
+    "person. Numbers are left out of the comparison.",
+    clause="131.7-3b",
+    find=_by_one,
+    limits=("copied_words_similarity", "copied_words_searches"),
+)
+COPIED_AMONG_PEOPLE = Rule(
+    name="copied_among_people",
+    title="The same suspicion from several people",
+    looks_for="Nearly the same words of suspicion by several people, each for other cases.",
+    clause="131.7-3b",
+    find=_among_people,
+    limits=("copied_words_similarity", "copied_words_people"),
+)

@@ -1,0 +1,126 @@
+"""Searches off shift: by the agency's list of shifts or, weaker, by a person's own habits."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+
+from alpr_access_log.audit.finding import Finding, Rule, moments
+from alpr_access_log.audit.records import Looked, Record, Shift
+
+_HOURS = 24
+
+
+def _off_shift(looked: Looked) -> Iterator[Finding]:
+    for person, searches in looked.searches.items():
+        shifts = (looked.lists.shifts or {}).get(person)
+        if not shifts:
+            continue
+        off = [
+            s
+            for s in searches
+            if looked.is_inside(s.occurred_at)
+            and _is_listed(s, looked)
+            and not _is_on(s, shifts, looked.limits.shift_grace_minutes)
+        ]
+        if len(off) >= looked.limits.off_shift_searches:
+            yield Finding(
+                rule=OFF_SHIFT.name,
+                people=(person,),
+                about="shifts",
+                why=f"{moments(off)} outside of the shifts that the agency's list has for this "
+                "person.",
+                limits=OFF_SHIFT.says(looked),
+                records=tuple(off),
+            )
+
+
+def _is_listed(search: Record, looked: Looked) -> bool:
+    """Whether the list has anything to say about that moment."""
+    lists = looked.lists
+    begin, end = lists.shifts_from, lists.shifts_to
+    return (begin is None or search.occurred_at >= begin) and (
+        end is None or search.occurred_at < end
+    )
+
+
+def _is_on(search: Record, shifts: Sequence[Shift], grace_minutes: int) -> bool:
+    grace, at = timedelta(minutes=grace_minutes), search.occurred_at
+    # Shifts are in order and do not contain each other, so that two neighbours are enough.
+    n = bisect_right(shifts, at, key=lambda shift: shift[0] - grace)
+    return any(begin - grace <= at < end + grace for begin, end in shifts[max(0, n - 2) : n])
+
+
+def _unusual_hour(looked: Looked) -> Iterator[Finding]:
+    limits = looked.limits
+    listed = looked.lists.shifts or {}
+    for person, records in looked.people.items():
+        if person in listed:
+            continue
+        days = _days_by_hour(records, looked)
+        active = set().union(*days)
+        if len(active) < limits.usual_hours_active_days:
+            continue
+        most = max(1.0, limits.usual_hours_share * len(active))
+        unusual, on_days = [], 0
+        for search in records:
+            if not search.is_answered_search or not looked.is_inside(search.occurred_at):
+                continue
+            hour = search.occurred_at.astimezone(looked.zone).hour
+            # An hour earlier or later is still the same habit.
+            near = days[hour - 1] | days[hour] | days[(hour + 1) % _HOURS]
+            if len(near) <= most:
+                unusual.append(search)
+                on_days = max(on_days, len(near))
+        if len(unusual) >= limits.usual_hours_searches:
+            hours = sorted({s.occurred_at.astimezone(looked.zone).hour for s in unusual})
+            yield Finding(
+                rule=UNUSUAL_HOUR.name,
+                people=(person,),
+                about="hours",
+                why=f"{moments(unusual)} at {', '.join(f'{h:02d}h' for h in hours)} "
+                f"({limits.time_zone}), hours in which this person was active on at most {on_days} "
+                f"of {len(active)} active days.",
+                limits=UNUSUAL_HOUR.says(looked),
+                records=tuple(unusual),
+                strength="weaker",
+            )
+
+
+def _days_by_hour(records: Sequence[Record], looked: Looked) -> list[set[date]]:
+    """The days on which a person did anything at all, by hour of the day."""
+    days: list[set[date]] = [set() for _ in range(_HOURS)]
+    earliest = looked.since(looked.limits.baseline_days)
+    for record in records:
+        if record.occurred_at >= earliest:
+            local = record.occurred_at.astimezone(looked.zone)
+            days[local.hour].add(local.date())
+    return days
+
+
+def _no_list(looked: Looked) -> str | None:
+    if not looked.lists.shifts:
+        return "The agency has given no list of shifts; habits are compared instead."
+    return None
+
+
+OFF_SHIFT = Rule(
+    name="off_shift",
+    title="Off shift",
+    looks_for="Searches outside of the person's shifts in the agency's list.",
+    clause="131.6-3c",
+    find=_off_shift,
+    limits=("shift_grace_minutes", "off_shift_searches"),
+    why_not=_no_list,
+)
+UNUSUAL_HOUR = Rule(
+    name="unusual_hour",
+    title="At an unusual hour",
+    looks_for="Searches by somebody who is on no list of shifts, in hours in which they hardly "
+    "ever work. A weaker sign: overtime and a changed watch look the same.",
+    clause="131.6-3c",
+    find=_unusual_hour,
+    limits=(
+        "usual_hours_share", "usual_hours_active_days", "usual_hours_searches", "baseline_days",
+        "time_zone",
+    ),
+)  # fmt: skip

@@ -1,0 +1,105 @@
+"""Unusually many searches: against a person's own days, and against their role's months (131.4)."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import date
+from statistics import median
+
+from alpr_access_log.audit.finding import Finding, Rule
+from alpr_access_log.audit.records import Looked, Record
+
+_CONSISTENT = 1.4826  # makes the median absolute deviation a standard deviation, for a normal law
+_LEAST_DAYS = 10
+_LEAST_LOG_SPREAD = 0.3
+
+
+def robust_z(value: float, others: Sequence[float], least_spread: float) -> float:
+    """How many robust standard deviations `value` is above the median of `others`."""
+    middle = median(others)
+    spread = _CONSISTENT * median(abs(one - middle) for one in others)
+    return (value - middle) / max(spread, least_spread)
+
+
+def _of_day(looked: Looked) -> Iterator[Finding]:
+    limits = looked.limits
+    earliest = looked.since(limits.baseline_days)
+    for person, records in looked.people.items():
+        recent = [r for r in records if r.occurred_at >= earliest]
+        active = {_day(r, looked) for r in recent}
+        counts = Counter(_day(r, looked) for r in recent if r.is_answered_search)
+        for day, count in sorted(counts.items()):
+            others = [float(counts[other]) for other in active if other != day]
+            if count < limits.volume_day_searches or len(others) < _LEAST_DAYS:
+                continue
+            # Counts scatter by their root even where nothing changed.
+            z = robust_z(count, others, max(1.0, math.sqrt(median(others))))
+            rests_on = [
+                r
+                for r in recent
+                if r.is_answered_search
+                and _day(r, looked) == day
+                and looked.is_inside(r.occurred_at)
+            ]
+            if z >= limits.volume_robust_z and rests_on:
+                yield Finding(
+                    rule=VOLUME_OF_DAY.name,
+                    people=(person,),
+                    about=day.isoformat(),
+                    why=f"{count} searches on {day}; on this person's {len(others)} other active "
+                    f"days the median is {median(others):g}. That is {z:.1f} robust standard "
+                    "deviations above it.",
+                    limits=VOLUME_OF_DAY.says(looked),
+                    records=tuple(rests_on),
+                    strength="weaker",
+                )
+
+
+def _day(record: Record, looked: Looked) -> date:
+    return record.occurred_at.astimezone(looked.zone).date()
+
+
+def _of_role(looked: Looked) -> Iterator[Finding]:
+    limits = looked.limits
+    by_role: dict[str, dict[str, list[Record]]] = {}
+    for person, searches in looked.searches.items():
+        inside = [s for s in searches if looked.is_inside(s.occurred_at)]
+        if inside:
+            by_role.setdefault(inside[-1].role, {})[person] = inside
+    for role, people in by_role.items():
+        if len(people) < limits.volume_role_people:
+            continue
+        for person, inside in people.items():
+            others = [len(s) for other, s in people.items() if other != person]
+            # Compared as ratios: who works on cases all day searches many times as much as others.
+            z = robust_z(math.log(len(inside)), [math.log(n) for n in others], _LEAST_LOG_SPREAD)
+            if len(inside) >= limits.volume_month_searches and z >= limits.volume_robust_z:
+                yield Finding(
+                    rule=VOLUME_OF_ROLE.name,
+                    people=(person,),
+                    about="month",
+                    why=f"{len(inside)} searches in the month; the median of the {len(others)} "
+                    f"others of the role {role} is {median(others):g}. That is {z:.1f} robust "
+                    "standard deviations above it, on a scale of ratios.",
+                    limits=VOLUME_OF_ROLE.says(looked),
+                    records=tuple(inside),
+                    strength="weaker",
+                )
+
+
+VOLUME_OF_DAY = Rule(
+    name="volume_of_day",
+    title="Many more searches than usual",
+    looks_for="A day with far more searches than the person's other active days.",
+    clause="131.4",
+    find=_of_day,
+    limits=("volume_day_searches", "volume_robust_z", "baseline_days"),
+)
+VOLUME_OF_ROLE = Rule(
+    name="volume_of_role",
+    title="Many more searches than others of the role",
+    looks_for="A month with far more searches than others of the same role made.",
+    clause="131.4",
+    find=_of_role,
+    limits=("volume_month_searches", "volume_robust_z", "volume_role_people"),
+)
