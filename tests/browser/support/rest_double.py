@@ -109,6 +109,7 @@ class Double:
         self.changes: list[UUID] = []
         self.refuses_streams = False
         self.withdrawn = False
+        self.searches_refused: AlprError | None = None
         self.stale_tokens: set[str] = set()
         """Tokens that a change of role or training has withdrawn: new ones count again."""
         self.issued: list[str] = []
@@ -285,6 +286,11 @@ class Double:
 
         @app.post("/v1/searches")
         async def search(body: dict[str, Any], _p: Principal = access) -> dict[str, Any]:
+            if self.searches_refused is not None:
+                raise self.searches_refused
+            if "approval_id" in body:
+                self.searches.append(body)
+                return {"access_id": str(uuid4()), "items": [], "next_cursor": None}
             door.checked_reason(
                 body.get("purpose"), body.get("case_number"), body.get("suspicion"),
                 body.get("attested"), self.policy,
