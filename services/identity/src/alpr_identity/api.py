@@ -13,7 +13,7 @@ from alpr_common.auth.keys import json_web_key
 from alpr_common.errors import AlprError
 from alpr_common.policy import Role
 from alpr_common.web import StorableText
-from alpr_identity import audit_api, factor_api, handlers, passkey_api, sessions
+from alpr_identity import audit_api, factor_api, handlers, passkey_api, provider_api, sessions
 from alpr_identity.audit import Actor
 from alpr_identity.bodies import (
     Credentials,
@@ -59,6 +59,7 @@ def router(gate: Gate) -> APIRouter:
     routes.include_router(factor_api.router(gate))
     routes.include_router(audit_api.router(gate))
     routes.include_router(passkey_api.router(gate))
+    routes.include_router(provider_api.router(gate))
     return routes
 
 

@@ -1,9 +1,11 @@
 """Composition root of identity: the only reader of its settings."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+import httpx
 from fastapi import FastAPI
 
 from alpr_common.auth import Gate, Revocations, TokenVerifier
@@ -17,6 +19,8 @@ from alpr_common.web import all_alive, create_web_app, running
 from alpr_identity import api, upkeep
 from alpr_identity.identity import Identity, Signing
 from alpr_identity.passwords import Passwords, banned_passwords
+from alpr_identity.provider_config import ProvidersFile
+from alpr_identity.providers import Providers
 from alpr_identity.sealing import Sealer
 from alpr_identity.settings import Settings
 from alpr_identity.signing_keys import SigningKeys
@@ -73,17 +77,23 @@ async def opened(settings: Settings, policy: Policy, signing: Signing) -> AsyncI
     key_file = settings.second_factor_key_file
     sealer = WatchedFile(key_file, Sealer.from_text) if key_file else None
     await migrate(settings.migration_database_url, "alpr_identity")
+    console_url = settings.common.console_url
     database = await Database.connect(settings.database_url, settings.database_pool_size)
     try:
-        yield Identity(
-            database,
-            Passwords(fips=settings.fips),
-            banned_passwords(),
-            signing,
-            policy,
-            settings.refusal_floor_seconds,
-            sealer,
-            RelyingParty.of_console(settings.common.console_url, settings.passkey_rp_id),
-        )
+        async with httpx.AsyncClient() as client:
+            yield Identity(
+                database,
+                Passwords(fips=settings.fips),
+                banned_passwords(),
+                signing,
+                policy,
+                settings.refusal_floor_seconds,
+                sealer,
+                RelyingParty.of_console(console_url, settings.passkey_rp_id),
+                Providers.of_file(
+                    ProvidersFile.load(settings.providers_file), console_url, client,
+                    time.monotonic,
+                ),
+            )  # fmt: skip
     finally:
         await database.close()

@@ -130,8 +130,10 @@ async def _begin(identity: Identity, claim: Claim, now: datetime) -> _Attempt | 
         person = found.person
         since = domain.failures_count_since(identity.policy, now)
         failures = await store.count_failures(connection, person.person_id, since)
+        lets = identity.providers.lets_use_password(agency_id, person.role)
         if (
-            domain.may_sign_in(person, identity.policy, now)
+            lets
+            and domain.may_sign_in(person, identity.policy, now)
             and failures < identity.policy.sign_in_failures_max
         ):
             return _Attempt(found, await store.add_failure(connection, person.person_id, now))
@@ -140,7 +142,7 @@ async def _begin(identity: Identity, claim: Claim, now: datetime) -> _Attempt | 
             f"person:{person.person_id}", now, "refused",
             details={
                 "cause": domain.why_closed(person, identity.policy, now)
-                or "too many attempts at once"
+                or ("too many attempts at once" if lets else "no passwords for this role")
             },
         )  # fmt: skip
         return None

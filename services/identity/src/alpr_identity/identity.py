@@ -1,6 +1,6 @@
 """What the use cases of identity stand on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -9,6 +9,7 @@ from alpr_common.policy import Policy
 from alpr_common.postgres import Database
 from alpr_common.watched_file import WatchedFile
 from alpr_identity.passwords import Passwords
+from alpr_identity.providers import Providers
 from alpr_identity.refusals import PasskeysUnavailable, SecondFactorUnavailable
 from alpr_identity.sealing import Sealer
 from alpr_identity.webauthn import RelyingParty
@@ -50,6 +51,7 @@ class Identity:
     sealer: Sealer | WatchedFile[Sealer] | None = None
 
     relying_party: RelyingParty | None = None
+    providers: Providers = field(default_factory=Providers)
 
     @property
     def party(self) -> RelyingParty:

@@ -117,3 +117,17 @@ class PasskeyKnown(Conflict):
 
 class PasskeyNotFound(NotFound):
     title = "There is no such passkey"
+
+
+class ProviderAway(Outage):
+    title = "Your agency's sign-in service cannot be used now"
+
+
+class ProviderUnknown(NotFound):
+    title = "There is no such sign-in service"
+
+
+class ProviderSignInRefused(AlprError):
+    status = HTTPStatus.UNAUTHORIZED
+    title = "You could not be signed in by your agency's sign-in service"
+    clause = "131.7-3c"

@@ -23,6 +23,9 @@ class Settings(ListenSettings, DatabaseSettings):
     passkey_rp_id: str | None = None
     """The host that passkeys are of: that of `ALPR_CONSOLE_URL`, or a domain above it. None: the
     former. Changing it makes every passkey useless."""
+    providers_file: Path | None = None
+    """The agencies' own sign-in services (OpenID Connect), TOML; see docs/identity.md. None: people
+    sign in with passwords and passkeys alone."""
     upkeep_seconds: float = Field(default=600, gt=0)
     """How often reminders, long absences and sessions left open are looked for."""
     fips: bool = False

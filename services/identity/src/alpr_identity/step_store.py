@@ -15,7 +15,7 @@ Purpose = Literal["passkey_added", "passkey_sign_in", "provider"]
 _WAITING_MOST = 20_000
 
 _DROP_EXPIRED = "DELETE FROM sign_in_step WHERE expires_at <= $1"
-_COUNT = "SELECT count(*) FROM (SELECT 1 FROM sign_in_step LIMIT $1) some"
+_COUNT = "SELECT count(*) FROM (SELECT 1 FROM sign_in_step LIMIT $1) AS waiting"
 _ADD = """
 INSERT INTO sign_in_step (key_sha256, purpose, bound_to, content, expires_at)
 VALUES ($1, $2, $3, $4::jsonb, $5)
