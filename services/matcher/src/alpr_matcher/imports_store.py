@@ -130,7 +130,8 @@ _LOOK_AT_CHANGES = """
 INSERT INTO pg_temp.entry_before
 SELECT e.entry_id, c.line, e.version, entry_history(e)
 FROM hotlist_entry e JOIN pg_temp.staged_change c USING (entry_id)
-WHERE c.what = $1 AND e.changed_at <> $2 AND ($1 = 'changed' OR NOT e.retracted)
+WHERE c.what = $1 AND ($1 = 'changed' OR NOT e.retracted)
+  AND e.xmin <> pg_current_xact_id()::xid -- done already
 ORDER BY e.entry_id
 """
 _CHANGE = f"""
@@ -301,8 +302,8 @@ async def apply(
         await connection.execute(_ADD_VERSIONS, on.agency_id, now, *who, timeout=BULK_SECONDS)
     by = (on.agency_id, now, *who)
     await connection.execute(_BEGIN_CHANGES)
-    await _change(connection, "changed", compared.changed, now, _CHANGE, *by, serves, on.list_id)
-    await _change(connection, "removed", compared.removed, now, _REMOVE, *by)
+    await _change(connection, "changed", compared.changed, _CHANGE, *by, serves, on.list_id)
+    await _change(connection, "removed", compared.removed, _REMOVE, *by)
     if retro:
         await connection.execute(_WAIT_FOR_RETRO, now, timeout=BULK_SECONDS)
     await connection.execute(_REFRESHED, on.list_id, now)
@@ -310,13 +311,13 @@ async def apply(
 
 
 async def _change(
-    connection: Connection, what: str, number: int, now: datetime, statement: str, *given: Any
+    connection: Connection, what: str, number: int, statement: str, *given: Any
 ) -> None:
     """Change or remove the entries that were found to be, whatever others do meanwhile."""
     left = number
     while left > 0:
         await connection.execute(_CLEAR_CHANGES)
-        looked = await connection.execute(_LOOK_AT_CHANGES, what, now, timeout=BULK_SECONDS)
+        looked = await connection.execute(_LOOK_AT_CHANGES, what, timeout=BULK_SECONDS)
         if not _rows(looked):
             return  # somebody removed them before
         await connection.execute(_ANALYZE_CHANGES, timeout=BULK_SECONDS)
