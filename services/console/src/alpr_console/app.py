@@ -15,6 +15,7 @@ from alpr_console import (
     alert_pages,
     api,
     approval_pages,
+    audit_pages,
     error_pages,
     evidence_pages,
     hold_pages,
@@ -37,7 +38,7 @@ from alpr_console.upstream import Upstream
 
 _PLAIN = (
     search_pages, approval_pages, hotlist_pages, people_pages, hold_pages, evidence_pages,
-    record_pages,
+    record_pages, audit_pages,
 )  # fmt: skip
 """Pages that need nothing but the person's session and the templates."""
 _BESIDE_THE_SOURCES = Path(__file__).parents[2] / "node_modules"

@@ -13,6 +13,8 @@ from alpr_console.session import Session
 from alpr_console.sessions import Sessions
 from alpr_console.upstream import Problem, Refused
 
+_SEALS_SECONDS = 120.0
+
 
 def routes(sessions: Sessions, pages: Pages) -> APIRouter:
     router = APIRouter(include_in_schema=False)
@@ -62,7 +64,9 @@ def routes(sessions: Sessions, pages: Pages) -> APIRouter:
         body = given({name: typed[name].strip() for name in ("purpose", "case_number")})
         body |= {name: ids_of(typed[name]) for name in ("read_ids", "alert_ids")}
         try:
-            package = await session.call("access-log", "POST", "/v1/evidence", json=body)
+            package = await session.call(
+                "access-log", "POST", "/v1/evidence", json=body, patience_seconds=_SEALS_SECONDS
+            )
         except Refused as error:
             return await show(request, session, typed, error.here())
         address = f"/evidence/{package['evidence_id']}?prepared=1"

@@ -77,9 +77,13 @@ class Session:
         self, service: ServiceName, method: str, path: str, *,
         params: Mapping[str, Any] | None = None, json: Any = None,
         files: Mapping[str, tuple[str, bytes, str]] | None = None,
+        patience_seconds: float | None = None,
     ) -> Any:  # fmt: skip
         """The answer's JSON (None when it has no content); raises `Refused`."""
-        response = await self._ask(service, method, path, params=params, json=json, files=files)
+        response = await self._ask(
+            service, method, path, params=params, json=json, files=files,
+            patience_seconds=patience_seconds,
+        )  # fmt: skip
         return response.json() if response.content else None
 
     async def get(

@@ -93,13 +93,19 @@ class Upstream:
         self, service: ServiceName, method: str, path: str, *, token: str | None = None,
         params: Mapping[str, Any] | None = None, json: Any = None,
         files: Mapping[str, tuple[str, bytes, str]] | None = None,
+        patience_seconds: float | None = None,
     ) -> httpx.Response:  # fmt: skip
-        """The answer as it came; raises `Refused`."""
+        """The answer as it came; raises `Refused`.
+
+        `patience_seconds`: how long it may take where that is longer than usual.
+        """
+        timeout = httpx.USE_CLIENT_DEFAULT if patience_seconds is None else patience_seconds
         url = self._urls[service] + path
         try:
             response = await self._client.request(
-                method, url, headers=_headers(token), params=_given(params), json=json, files=files
-            )
+                method, url, headers=_headers(token), params=_given(params), json=json, files=files,
+                timeout=timeout,
+            )  # fmt: skip
         except httpx.TransportError as error:
             raise Refused(_away(service)) from error
         if response.is_error:

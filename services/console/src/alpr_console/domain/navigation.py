@@ -31,6 +31,7 @@ PLACES = (
     Place("Approvals", "/approvals", frozenset({Role.SUPERVISOR})),
     Place("Access records", "/records", LOG_READERS),
     Place("Log check", "/log", LOG_READERS),
+    Place("Audit", "/audit", LOG_READERS),
     Place("Holds", "/holds", LOG_READERS),
     Place("Evidence", "/evidence", DECIDERS),
     Place("People", "/people", frozenset({Role.ADMINISTRATOR})),
