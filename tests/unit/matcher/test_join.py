@@ -1,5 +1,6 @@
 """The table and the join, without a broker."""
 
+import json
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -77,8 +78,37 @@ async def test_a_batch_gives_its_hits_and_sets_malformed_reads_aside() -> None:
 
 async def test_a_read_whose_key_is_not_listed_is_not_even_decoded() -> None:
     outgoing = Outgoing()
-    await a_join(outgoing).handle([received(b"nothing", b"N0TL15TED")])
+    looks_whole = b'{"match_key":"N0TL15TED","latitude":"not a number"}'
+    await a_join(outgoing).handle([received(looks_whole, b"N0TL15TED")])
     assert outgoing.sent == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"nothing",
+        b"",
+        a_read("XYZ9999").to_bytes()[:-1],
+        a_read("XYZ9999").to_bytes()[:120],
+        a_read("ABC1234").to_bytes(),
+    ],
+    ids=["no JSON", "empty", "cut off by one", "cut off", "of a listed key"],
+)
+async def test_an_unlisted_message_that_is_plainly_no_read_of_its_key_is_set_aside(
+    value: bytes,
+) -> None:
+    outgoing = Outgoing()
+    await a_join(outgoing).handle([received(value, a_read("XYZ9999").match_key.encode())])
+    assert [topic for topic, _ in outgoing.sent] == [READS.dead_letter_name]
+
+
+async def test_a_read_that_another_writer_spaced_out_is_as_good_as_any() -> None:
+    outgoing = Outgoing()
+    for plate in ("XYZ9999", "ABC1234"):
+        read = a_read(plate)
+        spaced = json.dumps(json.loads(read.to_bytes()), indent=1).encode()
+        await a_join(outgoing).handle([received(spaced, read.match_key.encode())])
+    assert [topic for topic, _ in outgoing.sent] == [HITS.name]
 
 
 async def test_an_outage_is_retried_until_every_hit_is_acknowledged() -> None:

@@ -53,8 +53,10 @@ class WorkerSettings(ListenSettings):
     thrown away and made anew from Kafka whenever it is not certainly good."""
     batch_size: int = 2000
     """Reads at most that are joined, published and committed together."""
-    session_timeout_seconds: float = 10.0
-    """After how long without a heartbeat the group gives a dead worker's partitions to others."""
+    session_timeout_seconds: float = 6.0
+    """After how long without a heartbeat the group gives a dead worker's partitions to others: its
+    reads wait for that long. 6 s are the least that brokers allow unless told otherwise
+    (group.min.session.timeout.ms)."""
     dead_letters_per_minute_max: int = 100
     expired_kept_seconds: int | None = None
     """How long an expired entry stays in this worker's table, for reads from before it expired.
