@@ -22,6 +22,8 @@ from alpr_console import (
     hotlist_pages,
     list_pages,
     log_pages,
+    oidc_pages,
+    passkey_pages,
     people_pages,
     record_pages,
     search_pages,
@@ -57,8 +59,9 @@ def build(settings: Settings, transport: httpx.AsyncBaseTransport | None = None)
     )
     upstream = Upstream(client, settings.common)
     key_file = settings.cookie_key_file or development_key(settings.development_folder)
+    seal = CookieSeal.from_file(key_file)
     sessions = Sessions(
-        CookieSeal.from_file(key_file),
+        seal,
         TokenVerifier.from_file(settings.common.token_public_key_file),
         upstream,
         secure=settings.cookies_secure,
@@ -80,6 +83,10 @@ def build(settings: Settings, transport: httpx.AsyncBaseTransport | None = None)
     error_pages.add_error_pages(app, pages)
     app.include_router(api.routes(sessions, pages, assets))
     app.include_router(sign_in_pages.routes(sessions, pages))
+    app.include_router(passkey_pages.routes(sessions, pages, upstream))
+    app.include_router(
+        oidc_pages.routes(sessions, pages, upstream, seal, secure=settings.cookies_secure)
+    )
     app.include_router(account_pages.routes(sessions, pages))
     app.include_router(alert_pages.routes(sessions, pages, relay))
     app.include_router(log_pages.routes(sessions, pages, upstream))

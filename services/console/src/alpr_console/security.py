@@ -6,6 +6,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from alpr_console.upstream import caller_address
+
 CONTENT_SECURITY_POLICY = "; ".join(
     [
         # Police networks are closed and plates are not to leak: nothing from anywhere else,
@@ -39,6 +41,7 @@ class Protected:
             await self.app(scope, receive, send)
             return
         scope["alpr_set_cookies"] = []
+        caller_address.set(scope["client"][0] if scope.get("client") else None)
 
         async def send_protected(message: Message) -> None:
             if message["type"] == "http.response.start":

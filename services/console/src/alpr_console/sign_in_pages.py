@@ -51,7 +51,7 @@ def routes(sessions: Sessions, pages: Pages) -> APIRouter:
         try:
             session = await sessions.sign_in(request, username, password)
         except Refused as error:
-            if error.problem.code == _CODE_NEEDED:
+            if error.problem.code == _CODE_NEEDED and "code" in (error.problem.ways or ("code",)):
                 step = sessions.seal_code_step(username, password)
                 return ask(request, to, username=username, code_step=step)
             return ask(request, to, problem=error.problem, username=username)

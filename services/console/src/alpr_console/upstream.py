@@ -6,6 +6,7 @@ the console decides nothing about who may do what.
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -47,6 +48,8 @@ class Problem(BaseModel):
     clause: str | None = None
     clause_text: str = ""
     faults: tuple[Fault, ...] = ()
+    ways: tuple[str, ...] = ()
+    """Where a second factor is missing: which ones the person has."""
 
     @property
     def code(self) -> str:
@@ -138,9 +141,15 @@ class Upstream:
             raise Refused(_away(service)) from error
 
 
+caller_address: ContextVar[str | None] = ContextVar("caller_address", default=None)
+"""Where the person at the page is: the services record that, not where this console is."""
+
+
 def _headers(token: str | None) -> dict[str, str]:
     headers: dict[str, str] = {}
     propagate.inject(headers)
+    if address := caller_address.get():
+        headers["X-Forwarded-For"] = address
     if token:
         headers["Authorization"] = f"Bearer {token}"
     return headers
