@@ -8,7 +8,6 @@ from typing import Any
 import structlog
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -23,6 +22,9 @@ def start_telemetry(service: str, settings: CommonSettings) -> None:
     _start_logging(service, settings)
     provider = TracerProvider(resource=Resource.create({"service.name": f"alpr-{service}"}))
     if settings.otlp_endpoint:
+        # A fifth of a second of every start that exports nothing.
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
         provider.add_span_processor(
             BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.otlp_endpoint))
         )
