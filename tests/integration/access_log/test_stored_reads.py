@@ -108,7 +108,10 @@ async def test_not_even_the_owner_reads_past_the_policy(door: DoorUnderTest) -> 
     owner = await asyncpg.connect(door.stack.postgres_dsn("alpr_access_log_owner"))
     try:
         assert await count(owner, "read") == 0
-        partition = await owner.fetchval("SELECT inhrelid::regclass::text FROM pg_inherits LIMIT 1")
+        partition = await owner.fetchval(
+            "SELECT inhrelid::regclass::text FROM pg_inherits "
+            "WHERE inhparent = 'read'::regclass LIMIT 1"
+        )
         assert await count(owner, partition) == 0
     finally:
         await owner.close()
@@ -128,6 +131,9 @@ async def test_not_even_the_owner_reads_past_the_policy(door: DoorUnderTest) -> 
         "SET ROLE alpr_access_log_owner",
         "SELECT * FROM {partition}",
         "INSERT INTO {partition} (read_id) SELECT read_id FROM read",
+        "SELECT * FROM seen_plate",
+        "DELETE FROM seen_plate",
+        "SELECT ensure_seen_plate_partition('2026-01-01')",
     ],
 )
 @pytest.mark.policy("131.7-3a")
@@ -138,6 +144,16 @@ async def test_the_runtime_role_can_only_append(door: DoorUnderTest, statement: 
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with door.database.transaction(OURS) as connection:
             await connection.execute(statement.format(partition=partition))
+
+
+async def test_plates_are_named_to_their_own_agency_alone(door: DoorUnderTest) -> None:
+    await door.store(make_read("NAMED01"), make_read("NAMED02", agency=OTHERS))
+    asked = "SELECT plate FROM seen_plates('{NA,AM}', 'NAMED%', false, 'yesterday', 'tomorrow')"
+    named = {}
+    for agency_id in (OURS, OTHERS, "IL0000000", None):
+        async with door.database.transaction(agency_id) as connection:
+            named[agency_id] = [row["plate"] for row in await connection.fetch(asked)]
+    assert named == {OURS: ["NAMED01"], OTHERS: ["NAMED02"], "IL0000000": [], None: []}
 
 
 async def test_a_row_of_another_agency_is_not_taken(door: DoorUnderTest) -> None:

@@ -1,5 +1,6 @@
 """What a search must say before the door opens, and what it may ask."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -8,6 +9,7 @@ import pytest
 
 from alpr_access_log import domain, refusals
 from alpr_access_log.domain import Position, Query
+from alpr_access_log.search_sql import spans
 from alpr_common.errors import AlprError
 from alpr_common.policy import CLAUSES, Policy
 
@@ -204,21 +206,42 @@ def test_a_made_up_cursor_is_refused(cursor: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "low", "ending"),
+    ("pattern", "pairs"),
     [
-        ("AB1*", "AB1", ""),
-        ("*2345", "", "5432"),
-        ("A*234O", "A", "0432"),
-        ("AB?45", "AB", ""),
-        ("*B12*", "", ""),
+        ("AB1*", None),
+        ("*2345", ("23", "34", "45", "5$")),
+        ("A*23O", ("23", "30", "^A", "0$")),
+        ("*A1B*", ("18", "A1")),
+        ("AB?45", ("45", "5$", "A8", "^A")),
+        ("*1*2*3*", ()),
     ],
 )
-def test_an_index_is_asked_for_the_end_of_the_pattern_that_names_more(
-    pattern: str, low: str, ending: str
+def test_a_pattern_is_looked_up_by_neighbours_unless_its_start_says_all(
+    pattern: str, pairs: tuple[str, ...] | None
 ) -> None:
     asked = query(plate=pattern).plate_question
     assert asked is not None
-    assert (asked.low, asked.ending) == (low, ending)
+    assert asked.pairs == (None if pairs is None else tuple(sorted(pairs)))
+
+
+def test_a_pattern_is_asked_for_day_by_day_and_then_in_longer_spans() -> None:
+    asked = query(plate="*A1B*", from_at=NOON - timedelta(days=20), to_at=NOON)
+    found = list(spans(asked, None))
+    assert found[0] == (NOON.replace(hour=0), NOON)
+    assert [end for _, end in found[1:]] == [start for start, _ in found[:-1]]
+    assert found[-1][0] == asked.from_at
+    assert [end.date() - start.date() for start, end in found[1:4]] == [
+        timedelta(days=n) for n in (2, 4, 8)
+    ]
+
+
+def test_a_further_page_of_a_pattern_begins_where_the_last_ended() -> None:
+    asked = query(plate="*A1B*", from_at=NOON - timedelta(days=3), to_at=NOON)
+    after = Position(uuid4(), NOON - timedelta(days=2), uuid4())
+    assert next(spans(asked, after))[1] == after.captured_at + timedelta(microseconds=1)
+    first = datetime(1, 1, 1, tzinfo=UTC)
+    oldest = replace(asked, from_at=first, to_at=first + timedelta(days=5))
+    assert list(spans(oldest, None))[-1][0] == first
 
 
 @pytest.mark.policy("131.6-3d")

@@ -23,6 +23,7 @@ from alpr_access_log.domain.query import (
     Position,
     Query,
     has_wildcard,
+    pairs_of,
 )
 from alpr_access_log.domain.records import (
     AccessRecord,
@@ -58,6 +59,7 @@ __all__ = [
     "days_of",
     "has_wildcard",
     "is_past_retention",
+    "pairs_of",
     "plate_pattern",
     "refuse_copied_suspicion",
     "refuse_expired",

@@ -20,15 +20,17 @@ LARGEST = "~"  # sorts after every character that a plate may have
 
 @dataclass(frozen=True)
 class PlateQuestion:
-    """How a plate is looked for: `equal`, or `like` within a range of its start or of its end."""
+    """How a plate is looked for: `equal`, `like` within the range of its start, or `like` among the
+    plates that have all `pairs`."""
 
     column: Literal["plate", "match_key"]
     equal: str | None
     like: str | None = None
     low: str = ""
     high: str = LARGEST
-    ending: str = ""
-    """The end of the pattern folded and read backwards, where that narrows more than its start."""
+    pairs: tuple[str, ...] | None = None
+    """Characters of the match key that follow each other in every plate of the pattern; `^` stands
+    before the first and `$` behind the last. None where the start of the pattern says all."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +96,16 @@ class Query:
         text = match_key(self.plate) if self.lookalike else self.plate
         if not has_wildcard(text):
             return PlateQuestion(column, text)
-        pieces = re.split(r"[*?]", text)
-        prefix, suffix = pieces[0], pieces[-1]
+        prefix = re.split(r"[*?]", text)[0]
         like = text.replace("?", "_").replace("*", "%")
-        # Whichever end names more is what the index is asked for.
-        ending = match_key(suffix)[::-1] if len(suffix) > len(prefix) else ""
-        return PlateQuestion(column, None, like, prefix, prefix + LARGEST, ending)
+        pairs = None if text == f"{prefix}*" else pairs_of(match_key(text))
+        return PlateQuestion(column, None, like, prefix, prefix + LARGEST, pairs)
+
+
+def pairs_of(pattern: str) -> tuple[str, ...]:
+    """The pairs of neighbours that a pattern of match keys names, its ends marked with ^ and $."""
+    pieces = re.split(r"[*?]", f"^{pattern}$")
+    return tuple(sorted({p[n : n + 2] for p in pieces for n in range(len(p) - 1)}))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from alpr_access_log.domain import Position, Query
-from alpr_access_log.search_sql import HELD_SHOWN, find_statement
+from alpr_access_log.search_sql import HELD_SHOWN, find_statement, spans
 from alpr_common.messages.read import Read
 from alpr_common.postgres import Connection
 
@@ -37,7 +37,7 @@ WHERE agency_id = $1 AND read_id = $2 AND captured_at >= $3 AND captured_at < $4
 UNION ALL
 SELECT message::text FROM held_read
 WHERE agency_id = $1 AND read_id = $2 AND captured_at >= $3 AND captured_at < $4
-  AND {HELD_SHOWN.replace("$8", "$5").replace("$9", "$6")}
+  AND {HELD_SHOWN.format(held="held_read").replace("$8", "$5").replace("$9", "$6")}
 LIMIT 1
 """  # noqa: S608 - constants
 # A plan that fits every pattern walks the whole window for most; one made for these values takes
@@ -110,12 +110,17 @@ async def find_reads(
     question = query.plate_question
     if question is None or question.equal is None:
         await connection.execute(_PLAN_ANEW)
-    rows = await connection.fetch(
-        statement, agency_id, query.from_at, query.to_at, list(query.camera_ids) or None,
-        after and after.captured_at, after and after.read_id, most, kept.since, kept.now,
-        *narrowing,
-    )  # fmt: skip
-    return [Found(r["read_id"], r["captured_at"], json.loads(r["message"])) for r in rows]
+    found: list[Found] = []
+    for from_at, to_at in spans(query, after):
+        rows = await connection.fetch(
+            statement, agency_id, from_at, to_at, list(query.camera_ids) or None,
+            after and after.captured_at, after and after.read_id, most - len(found),
+            kept.since, kept.now, *narrowing,
+        )  # fmt: skip
+        found += (Found(r["read_id"], r["captured_at"], json.loads(r["message"])) for r in rows)
+        if len(found) == most:
+            break
+    return found
 
 
 async def read_message(
