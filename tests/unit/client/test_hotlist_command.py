@@ -150,6 +150,27 @@ def test_lists_are_shown_with_their_freshness(matcher: Matcher) -> None:
     assert (code, "stale" in said, "1 overdue" in said) == (0, True, True)
 
 
+def test_an_offered_list_is_shown_and_accepted_or_declined(matcher: Matcher) -> None:
+    list_id = ENTRY["entry_id"]
+    one = {
+        "list_id": list_id, "source": "county", "kind": "neighbour", "agency_id": "IL0160000",
+        "entries": 3, "refreshed_at": None, "freshness": "never",
+        "subscriptions": [{"agency_id": "IL0222900", "state": "offered"}],
+    }  # fmt: skip
+    matcher.answers["/v1/hotlist/lists"] = (200, {"items": [one]})
+    matcher.answers["/v1/hotlist/unchecked"] = (200, {"items": []})
+    code, said = matcher.run("list")
+    assert (code, "IL0222900 offered" in said, list_id in said) == (0, True, True)
+    path = f"/v1/hotlist/lists/{list_id}/subscription"
+    matcher.answers[path] = (200, {"state": "accepted", "version": 2})
+    assert matcher.run("accept", list_id, "--reason", "Agreed") == (0, "accepted: version 2\n")
+    assert matcher.run("decline", list_id, "--reason", "Not any more")[0] == 0
+    assert [json.loads(body) for _, asked, body in matcher.asked if asked == path] == [
+        {"accept": True, "reason": "Agreed"},
+        {"accept": False, "reason": "Not any more"},
+    ]
+
+
 def test_a_refusal_says_why_with_exit_code_two(matcher: Matcher) -> None:
     matcher.answers["/v1/hotlist/lists"] = (403, {"title": "No", "clause": "131.6-2"})
     code, said = matcher.run("list")

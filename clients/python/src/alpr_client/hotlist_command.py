@@ -74,15 +74,27 @@ def preview(file: File, source: Source, mapper: MapperName = None, refresh: Refr
 
 @app.command("list")
 def list_lists() -> None:
-    """The agency's lists and those it subscribed to, how fresh they are, and what is unchecked."""
+    """The agency's lists and those offered to it, how fresh they are, and what is unchecked."""
 
     async def work(client: AlprClient, console: Console) -> int:
-        table = Table("list", "kind", "owner", "entries", "refreshed", "freshness", box=None)
+        columns = (
+            "list",
+            "kind",
+            "owner",
+            "entries",
+            "refreshed",
+            "freshness",
+            "subscribers",
+            "id",
+        )
+        table = Table(*columns, box=None)
         for one in await client.hotlist.lists():
             refreshed = (one["refreshed_at"] or "")[:16].replace("T", " ")
             table.add_row(
                 one["source"], one["kind"], one["agency_id"], str(one["entries"]), refreshed,
                 one["freshness"],
+                ", ".join(f"{s['agency_id']} {s['state']}" for s in one.get("subscriptions", [])),
+                str(one.get("list_id", "")),
             )  # fmt: skip
         console.print(table)
         waiting = await client.hotlist.unchecked()
@@ -128,6 +140,33 @@ def retract(
     async def work(client: AlprClient, console: Console) -> int:
         entry = await client.hotlist.retract(entry_id, reason)
         console.print(f"retracted {entry.plate}")
+        return DONE
+
+    _run(work)
+
+
+@app.command("accept")
+def accept(
+    list_id: Annotated[UUID, typer.Argument(help="another agency's list, as `list` shows it")],
+    reason: Annotated[str, typer.Option(help="why; kept with the subscription")],
+) -> None:
+    """Have the agency's reads compared with a list that is offered to it (administrators)."""
+    _answer(list_id, reason, accept=True)
+
+
+@app.command("decline")
+def decline(
+    list_id: Annotated[UUID, typer.Argument(help="another agency's list, as `list` shows it")],
+    reason: Annotated[str, typer.Option(help="why; kept with the subscription")],
+) -> None:
+    """Decline a list that is offered, or leave one that was accepted (administrators)."""
+    _answer(list_id, reason, accept=False)
+
+
+def _answer(list_id: UUID, reason: str, *, accept: bool) -> None:
+    async def work(client: AlprClient, console: Console) -> int:
+        done = await client.hotlist.answer_subscription(list_id, accept=accept, reason=reason)
+        console.print(f"{done['state']}: version {done['version']}")
         return DONE
 
     _run(work)

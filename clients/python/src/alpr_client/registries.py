@@ -165,10 +165,19 @@ class HotList:
         return items
 
     async def lists(self) -> Sequence[dict[str, Any]]:
-        """The agency's lists and those it subscribed to, with size and freshness."""
+        """The agency's lists and those offered to it, with size, freshness and subscriptions."""
         found = await self._transport.json("matcher", "GET", "/v1/hotlist/lists")
         items: Sequence[dict[str, Any]] = found["items"]
         return items
+
+    async def answer_subscription(
+        self, list_id: UUID | str, *, accept: bool, reason: str
+    ) -> dict[str, Any]:
+        """As an administrator: have the agency's reads compared with another's list, or not (any
+        more). `RefusedError` when the list is not offered, or was answered so before."""
+        path = f"/v1/hotlist/lists/{list_id}/subscription"
+        form = {"accept": accept, "reason": reason}
+        return dict(await self._transport.json("matcher", "POST", path, json=form))
 
     async def import_file(
         self,

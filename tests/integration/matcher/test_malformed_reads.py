@@ -1,0 +1,65 @@
+"""Who sets malformed reads aside: access-log every one, the worker what it can tell cheaply."""
+
+import asyncio
+import json
+from collections import Counter
+
+import pytest
+
+from alpr_common.plates import match_key
+from alpr_common.topics import READS
+from alpr_local.processes import Services
+from tests.integration.matcher.line import (
+    Topic,
+    entry_of,
+    publish_list,
+    publish_reads,
+    publishing,
+    read_of,
+    until,
+)
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+
+WORKER, STORE = "alpr-matcher-worker", "alpr-access-log"
+
+
+async def test_every_malformed_read_ends_in_the_dead_letters_listed_or_not(
+    services: Services,
+) -> None:
+    stack = services.stack
+    listed, unlisted = "L1STED7", "UNL1ST7"
+    async with publishing(stack) as publisher:
+        await publish_list(publisher, [entry_of(listed)])
+    await asyncio.gather(
+        asyncio.to_thread(services.start, "matcher-worker", deadline_seconds=120),
+        asyncio.to_thread(services.start, "access-log", deadline_seconds=120),
+    )
+
+    def wrong_latitude(plate: str, number: int) -> bytes:
+        said = json.loads(read_of(number, plate).to_bytes())
+        return json.dumps(said | {"latitude": "north"}, separators=(",", ":")).encode()
+
+    messages = {
+        "listed, no JSON": (listed, b"nothing"),
+        "unlisted, no JSON": (unlisted, b"never a read"),
+        "listed, a wrong field": (listed, wrong_latitude(listed, 1)),
+        "unlisted, a wrong field": (unlisted, wrong_latitude(unlisted, 2)),
+        "unlisted, cut off": (unlisted, read_of(3, unlisted).to_bytes()[:-20]),
+    }
+    async with publishing(stack) as publisher, Topic(stack, READS.dead_letter_name) as dead:
+        for plate, value in messages.values():
+            await publisher.publish(READS, match_key(plate), value)
+        await publish_reads(publisher, [read_of(4, listed), read_of(5, unlisted)])
+
+        def who(seen: Topic) -> dict[str, Counter[str]]:
+            by_value: dict[bytes | None, Counter[str]] = {}
+            for _, value, headers in seen.messages:
+                group = headers["alpr-dead-letter-group"].decode()
+                by_value.setdefault(value, Counter())[group] += 1
+            return {name: by_value.get(value, Counter()) for name, (_, value) in messages.items()}
+
+        both, stored = Counter([WORKER, STORE]), Counter([STORE])
+        expected = dict.fromkeys(messages, both) | {"unlisted, a wrong field": stored}
+        await until(dead.look, lambda t: who(t) == expected)
+        assert len(dead.messages) == 9, "and nothing else is"
