@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 import typer
 from rich.console import Console
 
+from alpr_client.audit_command import app as audit
 from alpr_client.feed import feed
 from alpr_client.log_command import app as log
 
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.command("feed")(feed)
 app.add_typer(log, name="log")
+app.add_typer(audit, name="audit")
 
 
 @app.callback()

@@ -62,10 +62,10 @@ class MisuseLimits(BaseModel):
     """How long before and after a shift of the agency's list a search is still part of it."""
     off_shift_searches: int = Field(default=1, ge=1)
     """Searches outside of the listed shifts, by one person in a month."""
-    usual_hours_share: float = Field(default=0.05, gt=0, lt=0.5)
+    usual_hours_share: float = Field(default=0.035, gt=0, lt=0.5)
     """Without a list: an hour is unusual in which the person was active on less than this share of
     their active days …"""
-    usual_hours_active_days: int = Field(default=15, ge=5)
+    usual_hours_active_days: int = Field(default=20, ge=5)
     """… of which there have to be this many before anything is said …"""
     usual_hours_searches: int = Field(default=3, ge=1)
     """… and this many searches, in a month."""
@@ -89,7 +89,7 @@ class MisuseLimits(BaseModel):
     copied_words_people: int = Field(default=3, ge=2)
     """People who gave such words, each for a case of their own."""
 
-    volume_day_searches: int = Field(default=20, ge=1)
+    volume_day_searches: int = Field(default=25, ge=1)
     """Searches of a person on one day from which on it is compared …"""
     volume_robust_z: float = Field(default=6.0, gt=0)
     """… and how many robust standard deviations (from the median, by the median absolute

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,7 @@ from alpr_common.misuse import MisuseLimits
 from alpr_common.plates import match_key
 
 SEARCH = "search"
+_REMEMBERED = 50_000
 Shift = tuple[datetime, datetime]
 
 
@@ -49,16 +50,19 @@ class Record:
     @property
     def key(self) -> str | None:
         """The plate or pattern with look-alikes folded; None for a sweep or what is no plate."""
-        if not self.plate:
-            return None
-        try:
-            return match_key(plate_pattern(self.plate))
-        except PlateMalformed:
-            return None
+        return _key_of(self.plate) if self.plate else None
 
     @property
     def case_key(self) -> str | None:
         return case_key(self.case_number)
+
+
+@lru_cache(_REMEMBERED)
+def _key_of(plate: str) -> str | None:
+    try:
+        return match_key(plate_pattern(plate))
+    except PlateMalformed:
+        return None
 
 
 def case_key(case_number: str | None) -> str | None:

@@ -7,19 +7,22 @@ if they share one of their few rarest members (prefix filtering), and if their s
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from math import ceil
 
 _RUN = 3
+_REMEMBERED = 50_000  # a text is looked at in two months, alone and among people
 
 Shingles = frozenset[tuple[str, ...]]
 
 
+@lru_cache(_REMEMBERED)
 def shingles(text: str) -> Shingles:
     """Runs of three words, small letters, whatever holds a digit being one and the same word.
 
     A text of fewer words is one run.
     """
-    words = ["#" if any(c.isdigit() for c in w) else w for w in re.findall(r"\w+", text.casefold())]
+    words = re.findall(r"[\w#]+", re.sub(r"\w*\d\w*", "#", text.casefold()))
     if len(words) <= _RUN:
         return frozenset({tuple(words)}) if words else frozenset()
     return frozenset(tuple(words[n : n + _RUN]) for n in range(len(words) - _RUN + 1))

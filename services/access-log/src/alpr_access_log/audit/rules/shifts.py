@@ -2,12 +2,14 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from alpr_access_log.audit.finding import Finding, Rule, moments
 from alpr_access_log.audit.records import Looked, Record, Shift
 
 _HOURS = 24
+_AN_HOUR, _SOME_HOURS = timedelta(hours=1), timedelta(hours=2)
+_A_WATCH, _HALF_A_DAY = timedelta(hours=7), timedelta(hours=12)
 
 
 def _off_shift(looked: Looked) -> Iterator[Finding]:
@@ -61,16 +63,18 @@ def _unusual_hour(looked: Looked) -> Iterator[Finding]:
         if len(active) < limits.usual_hours_active_days:
             continue
         most = max(1.0, limits.usual_hours_share * len(active))
+        near = _near(days)
         unusual, on_days = [], 0
-        for search in records:
+        for position, search in enumerate(records):
             if not search.is_answered_search or not looked.is_inside(search.occurred_at):
                 continue
-            hour = search.occurred_at.astimezone(looked.zone).hour
-            # An hour earlier or later is still the same habit.
-            near = days[hour - 1] | days[hour] | days[(hour + 1) % _HOURS]
-            if len(near) <= most:
+            local = search.occurred_at.astimezone(looked.zone)
+            if len(near[local.hour]) <= most and (
+                not _goes_on(near[local.hour], local.date())
+                or _worked_before(records[:position], search, near, most, looked)
+            ):
                 unusual.append(search)
-                on_days = max(on_days, len(near))
+                on_days = max(on_days, len(near[local.hour]))
         if len(unusual) >= limits.usual_hours_searches:
             hours = sorted({s.occurred_at.astimezone(looked.zone).hour for s in unusual})
             yield Finding(
@@ -86,14 +90,46 @@ def _unusual_hour(looked: Looked) -> Iterator[Finding]:
             )
 
 
+def _near(days: Sequence[set[date]]) -> list[set[date]]:
+    """Days by hour, an hour earlier or later being the same habit."""
+    return [days[h - 1] | days[h] | days[(h + 1) % _HOURS] for h in range(_HOURS)]
+
+
+def _goes_on(days: set[date], day: date) -> bool:
+    """Whether it was so on the day before or after, too, as when the watch has changed."""
+    return bool({day - timedelta(days=1), day + timedelta(days=1)} & days)
+
+
+def _worked_before(
+    before: Sequence[Record], search: Record, near: Sequence[set[date]], most: float,
+    looked: Looked,
+) -> bool:  # fmt: skip
+    """Whether the person had been at work in usual hours just before: then the watch is the old."""
+    for record in reversed(before):
+        ago = search.occurred_at - record.occurred_at
+        if ago > _HALF_A_DAY:
+            return False
+        if ago > _SOME_HOURS and len(near[record.occurred_at.astimezone(looked.zone).hour]) > most:
+            return True
+    return False
+
+
 def _days_by_hour(records: Sequence[Record], looked: Looked) -> list[set[date]]:
-    """The days on which a person did anything at all, by hour of the day."""
+    """The days on which a person was at work, by hour of the day: what lies between two records
+    of theirs is work, too, unless it is long."""
     days: list[set[date]] = [set() for _ in range(_HOURS)]
     earliest = looked.since(looked.limits.baseline_days)
+    last: datetime | None = None
     for record in records:
-        if record.occurred_at >= earliest:
-            local = record.occurred_at.astimezone(looked.zone)
-            days[local.hour].add(local.date())
+        if record.occurred_at < earliest:
+            continue
+        local = record.occurred_at.astimezone(looked.zone)
+        at = local if last is None or local - last > _A_WATCH else last
+        while at < local:
+            days[at.hour].add(at.date())
+            at += _AN_HOUR
+        days[local.hour].add(local.date())
+        last = local
     return days
 
 
@@ -116,7 +152,8 @@ UNUSUAL_HOUR = Rule(
     name="unusual_hour",
     title="At an unusual hour",
     looks_for="Searches by somebody who is on no list of shifts, in hours in which they hardly "
-    "ever work. A weaker sign: overtime and a changed watch look the same.",
+    "ever work: on a day by itself, or after work in usual hours. A weaker sign: overtime and a "
+    "changed watch look alike.",
     clause="131.6-3c",
     find=_unusual_hour,
     limits=(

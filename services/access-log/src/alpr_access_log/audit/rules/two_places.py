@@ -17,11 +17,13 @@ def _two_places(looked: Looked) -> Iterator[Finding]:
         for turn in _turns(inside, within):
             by_day.setdefault(turn[1].occurred_at.astimezone(looked.zone).date(), []).append(turn)
         for day, turns in by_day.items():
-            if len(turns) < limits.concurrency_turns:
-                continue
             involved = {record.record_id: record for turn in turns for record in turn}
-            places = sorted({r.address for r in involved.values() if r.address})
             sessions = len({r.session_id for r in involved.values()})
+            # Within one session a car's network may only have changed to and fro.
+            least = limits.concurrency_turns * (1 if sessions > 1 else 2)
+            if len(turns) < least:
+                continue
+            places = sorted({r.address for r in involved.values() if r.address})
             yield Finding(
                 rule=TWO_PLACES.name,
                 people=(person,),
@@ -31,6 +33,7 @@ def _two_places(looked: Looked) -> Iterator[Finding]:
                 f"session{'s' if sessions != 1 else ''}.",
                 limits=TWO_PLACES.says(looked),
                 records=tuple(involved.values()),
+                strength="direct" if sessions > 1 else "weaker",
             )
 
 
@@ -104,7 +107,8 @@ def _no_sessions(looked: Looked) -> str | None:
 TWO_PLACES = Rule(
     name="two_places",
     title="Two places at once",
-    looks_for="Two addresses that take turns within minutes under one person's name.",
+    looks_for="Two addresses that take turns within minutes under one person's name; within one "
+    "session twice as often (a weaker sign: a car's network may change to and fro).",
     clause="131.7-3c",
     find=_two_places,
     limits=("concurrency_minutes", "concurrency_turns"),

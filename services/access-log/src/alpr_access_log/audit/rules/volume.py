@@ -12,6 +12,7 @@ from alpr_access_log.audit.records import Looked, Record
 _CONSISTENT = 1.4826  # makes the median absolute deviation a standard deviation, for a normal law
 _LEAST_DAYS = 10
 _LEAST_LOG_SPREAD = 0.3
+_MORE_THAN_USUAL = 2
 
 
 def robust_z(value: float, others: Sequence[float], least_spread: float) -> float:
@@ -28,10 +29,12 @@ def _of_day(looked: Looked) -> Iterator[Finding]:
         recent = [r for r in records if r.occurred_at >= earliest]
         active = {_day(r, looked) for r in recent}
         counts = Counter(_day(r, looked) for r in recent if r.is_answered_search)
-        for day, count in sorted(counts.items()):
-            others = [float(counts[other]) for other in active if other != day]
-            if count < limits.volume_day_searches or len(others) < _LEAST_DAYS:
+        inside = {_day(r, looked) for r in recent if looked.is_inside(r.occurred_at)}
+        for day in sorted(inside):
+            count = counts[day]
+            if count < limits.volume_day_searches or len(active) <= _LEAST_DAYS:
                 continue
+            others = [float(counts[other]) for other in active if other != day]
             # Counts scatter by their root even where nothing changed.
             z = robust_z(count, others, max(1.0, math.sqrt(median(others))))
             rests_on = [
@@ -70,6 +73,9 @@ def _of_role(looked: Looked) -> Iterator[Finding]:
         if len(people) < limits.volume_role_people:
             continue
         for person, inside in people.items():
+            usual = _usual_month(looked, person)
+            if usual is None or len(inside) < _MORE_THAN_USUAL * usual:
+                continue  # whose work it is to search more than others did so before
             others = [len(s) for other, s in people.items() if other != person]
             # Compared as ratios: who works on cases all day searches many times as much as others.
             z = robust_z(math.log(len(inside)), [math.log(n) for n in others], _LEAST_LOG_SPREAD)
@@ -78,13 +84,26 @@ def _of_role(looked: Looked) -> Iterator[Finding]:
                     rule=VOLUME_OF_ROLE.name,
                     people=(person,),
                     about="month",
-                    why=f"{len(inside)} searches in the month; the median of the {len(others)} "
-                    f"others of the role {role} is {median(others):g}. That is {z:.1f} robust "
-                    "standard deviations above it, on a scale of ratios.",
+                    why=f"{len(inside)} searches in the month, {usual:.0f} in a month before; the "
+                    f"median of the {len(others)} others of the role {role} is "
+                    f"{median(others):g}. That is {z:.1f} robust standard deviations above it, "
+                    "on a scale of ratios.",
                     limits=VOLUME_OF_ROLE.says(looked),
                     records=tuple(inside),
                     strength="weaker",
                 )
+
+
+def _usual_month(looked: Looked, person: str) -> float | None:
+    """Searches in 30 days of the time before; None for somebody who was hardly there."""
+    earliest = looked.since(looked.limits.baseline_days)
+    before = [
+        r for r in looked.people[person] if earliest <= r.occurred_at < looked.begin
+    ]  # fmt: skip
+    if len({_day(r, looked) for r in before}) < _LEAST_DAYS:
+        return None
+    days = (looked.begin - max(earliest, before[0].occurred_at)).total_seconds() / 86400
+    return sum(r.is_answered_search for r in before) * 30 / max(days, 30)
 
 
 VOLUME_OF_DAY = Rule(
@@ -98,7 +117,8 @@ VOLUME_OF_DAY = Rule(
 VOLUME_OF_ROLE = Rule(
     name="volume_of_role",
     title="Many more searches than others of the role",
-    looks_for="A month with far more searches than others of the same role made.",
+    looks_for="A month with far more searches than others of the same role made, and with more "
+    "than twice as many as the person made before.",
     clause="131.4",
     find=_of_role,
     limits=("volume_month_searches", "volume_robust_z", "volume_role_people"),
