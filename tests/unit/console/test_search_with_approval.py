@@ -71,6 +71,18 @@ def test_a_recorded_query_is_said_line_by_line() -> None:
     assert lines["Hits"] == "only reads that were hits"
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"plate": 7, "from": "soon", "to": 9, "camera_ids": "x", "area": "everywhere", "hit": "y"},
+        {"area": {"south": "1"}, "from": "2026-11-24T08:00", "jurisdictions": {"a": 1}},
+        {},
+    ],
+)
+def test_a_refused_query_is_shown_whatever_it_was(query: dict[str, Any]) -> None:
+    assert all(isinstance(label, str) for label, _ in in_words(query))
+
+
 def approval(**changed: Any) -> dict[str, Any]:
     now = datetime.now(UTC)
     query = Query(None, False, now - timedelta(hours=2), now, ("elm-street",)).to_record()

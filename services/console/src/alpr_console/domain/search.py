@@ -64,33 +64,55 @@ def _number(typed: Typed, name: str) -> float | int:
 
 
 def in_words(query: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """What a recorded query asks for, line by line; times stay times."""
-    lines: list[tuple[str, Any]] = [
-        ("Plate", query.get("plate") or "any: everything that passed there")
-    ]
-    if query.get("lookalike"):
+    """What a recorded query asks for, line by line; times stay times.
+
+    Of a refused request it is recorded as it was sent, whatever that was.
+    """
+    plate = query.get("plate")
+    sweeps = plate is None and ("area" in query or "camera_ids" in query)
+    lines: list[tuple[str, Any]] = []
+    if plate is not None or sweeps:
+        lines.append(("Plate", "any: everything that passed there" if sweeps else plate))
+    if _true(query.get("lookalike")):
         lines.append(("Look-alikes", "too"))
-    lines += [
-        (label, datetime.fromisoformat(query[name]))
-        for label, name in (("From", "from"), ("To", "to"))
-        if query.get(name)
-    ]
-    if query.get("camera_ids"):
-        lines.append(("Cameras", ", ".join(query["camera_ids"])))
+    for label, name in (("From", "from"), ("To", "to")):
+        if query.get(name):
+            lines.append((label, _moment(query[name])))
+    for label, name in (("Cameras", "camera_ids"), ("States", "jurisdictions")):
+        if query.get(name):
+            lines.append((label, _joined(query[name])))
     if query.get("area"):
         lines.append(("Area", area_text(query["area"])))
-    if query.get("jurisdictions"):
-        lines.append(("States", ", ".join(query["jurisdictions"])))
     if query.get("hit") is not None:
-        lines.append(("Hits", "only reads that were hits" if query["hit"] else "no hits"))
+        lines.append(("Hits", "only reads that were hits" if _true(query["hit"]) else "no hits"))
     return tuple(lines)
 
 
-def area_text(area: Mapping[str, Any]) -> str:
-    """A circle or a box in words."""
-    if "radius_meters" in area:
-        return f"{area['radius_meters']} m around {area['latitude']}, {area['longitude']}"
-    return f"{area['south']} to {area['north']} north, {area['west']} to {area['east']} east"
+def _true(said: object) -> bool:
+    """Of a refused request a truth is recorded as a word."""
+    return str(said).lower() == "true"
+
+
+def _moment(said: object) -> object:
+    try:
+        at = datetime.fromisoformat(str(said))
+    except ValueError:
+        return said
+    return at if at.tzinfo else said
+
+
+def _joined(said: object) -> str:
+    return ", ".join(str(one) for one in said) if isinstance(said, list | tuple) else str(said)
+
+
+def area_text(area: object) -> str:
+    """A circle or a box in words; anything else as it was sent."""
+    match area:
+        case {"latitude": latitude, "longitude": longitude, "radius_meters": radius}:
+            return f"{radius} m around {latitude}, {longitude}"
+        case {"south": south, "west": west, "north": north, "east": east}:
+            return f"{south} to {north} north, {west} to {east} east"
+    return str(area)
 
 
 _STANDINGS = {
