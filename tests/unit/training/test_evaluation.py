@@ -7,16 +7,8 @@ from alpr_training.geometry import grow, letterbox, overlaps
 
 pytest.importorskip("onnxruntime", reason="evaluation runs the exported models with onnxruntime")
 
-from alpr_training.evaluate import edit_distance
 from alpr_training.plate_art.glyphs import CHARSET
 from alpr_training.reader.decoding import read, softmax
-
-
-def test_edits_are_counted_as_levenshtein_does() -> None:
-    assert edit_distance("ABC123", "ABC123") == 0
-    assert edit_distance("A8C123", "ABC123") == 1
-    assert edit_distance("ABC1231", "ABC123") == 1
-    assert edit_distance("", "ABC") == 3
 
 
 def test_a_box_overlaps_itself_fully_and_a_far_one_not_at_all() -> None:

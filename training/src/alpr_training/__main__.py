@@ -81,6 +81,7 @@ def _models(options: argparse.Namespace) -> None:
 def _reader(options: argparse.Namespace) -> None:
     from alpr_training.loop import Plan
     from alpr_training.pool import load_pool
+    from alpr_training.reader.cells import load_cells
     from alpr_training.reader.samples import Samples
     from alpr_training.reader.selflabel import load_self_labels
     from alpr_training.reader.train import PEAK_RATE, train
@@ -88,8 +89,9 @@ def _reader(options: argparse.Namespace) -> None:
     pool = load_pool(options.data / "pool")
     extra = load_self_labels(options.self_labels)
     samples = Samples(
-        options.seed, pool.of_split("train"), options.data / "templates-us", (extra, SELF_SHARE)
-    )
+        options.seed, pool.of_split("train"), options.data / "templates-us", (extra, SELF_SHARE),
+        load_cells(options.self_labels),
+    )  # fmt: skip
     plan = Plan(
         options.runs / "reader", options.reader_steps, options.until, PEAK_RATE,
         seed=options.seed, threads=options.threads,
@@ -145,20 +147,18 @@ def _evaluate(options: argparse.Namespace) -> None:
     from alpr_training.pool import load_pool
     from alpr_training.shipped import ShippedModels
 
-    models = ShippedModels(options.models)
-    figures = evaluate(models, options.pictures or options.data / "eval")
+    figures = evaluate(options.models, options.pictures or options.data / "eval")
     errors = figures.pop("errors")
-    pool = load_pool(options.data / "pool")
-    figures["val_negatives"] = false_reads(models, pool)
+    pool, models = load_pool(options.data / "pool"), ShippedModels(options.models)
+    figures["val_negatives"] = false_reads(options.models, pool)
     figures["val_scenes"] = found_in_scenes(models, pool)
     figures["val_crops"] = read_crops(models, val_crops(pool))
     print(json.dumps(figures, indent=1))
     if options.cards:
         write_cards(options.models, figures)
     if options.errors:
-        for region, wrong in errors.items():
-            for truth, text, width in wrong:
-                print(f"{region:4} {truth:10} {text or '(none)':12} {width}")
+        for region, truth, text, width in errors:
+            print(f"{region:4} {truth:10} {text or '(none)':12} {width}")
 
 
 if __name__ == "__main__":

@@ -10,14 +10,14 @@ _TEXTS = Path(__file__).parent / "card_texts"
 
 def write_cards(models: Path, figures: dict[str, Any]) -> None:
     """models/*/card.md from the card texts, the configs and what `evaluate` measured."""
-    regions = {k: v for k, v in figures.items() if isinstance(v, dict) and "strict" in v}
+    regions = {**figures["regions"], "all": figures["all"]}
     rows = "\n".join(
-        f"| {name} | {one['pictures']} | {_percent(one['strict'])} | {_percent(one['o_is_0'])} | "
-        f"{one['character_error_rate']} | "
-        f"{', '.join(f'{band}: {share}' for band, share in one['strict_by_width'].items())} |"
+        f"| {name} | {one['pictures']} | {_percent(one['exact'])} | "
+        f"{_percent(one['exact_o_is_0'])} | {one['character_error_rate']:.4f} | "
+        f"{one['calibration_error']:.3f} | {_by_width(one['by_width'])} |"
         for name, one in regions.items()
     )
-    found = ", ".join(f"{name} {_percent(one['found'])}" for name, one in regions.items())
+    found = ", ".join(f"{name} {_percent(one['detected'])}" for name, one in regions.items())
     for kind in ("detector", "reader"):
         config = json.loads((models / kind / "config.json").read_text(encoding="utf-8"))
         hashes = (f"- `{name}` sha256 `{value}`" for name, value in config["sha256"].items())
@@ -34,6 +34,13 @@ def write_cards(models: Path, figures: dict[str, Any]) -> None:
             val_negatives=_list(figures["val_negatives"]),
         )
         (models / kind / "card.md").write_text(text, encoding="utf-8")
+
+
+def _by_width(bands: dict[str, dict[str, float]]) -> str:
+    return ", ".join(
+        f"{band}: {round(one['exact'] * one['pictures'])}/{one['pictures']}"
+        for band, one in bands.items()
+    )
 
 
 def _list(figures: dict[str, Any]) -> str:

@@ -1,106 +1,61 @@
 """Whole pictures through the shipped models: detection and reading by region and plate width."""
 
-import csv
-import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
+from alpr_common.settings import CommonSettings
+from alpr_recognizer.domain import ReadingLimits
+from alpr_recognizer.evaluation import evaluate_picture, read_labels, report
+from alpr_recognizer.models import ReaderConfig
+from alpr_recognizer.networks import readings
+from alpr_recognizer.recognition import Recognised, Recognizer
+from alpr_recognizer.settings import Settings
+from alpr_recognizer.weights import limits_of, load_recognizer
 from alpr_training.geometry import overlaps
 from alpr_training.pictures import Picture, read_picture
 from alpr_training.pool import Crop, Pool
-from alpr_training.reader.decoding import JURISDICTION_CODES, read, softmax
+from alpr_training.reader.decoding import JURISDICTION_CODES, softmax
 from alpr_training.shipped import ShippedModels
 from alpr_training.synth.camera import fit
 
 READER_SIZE = (48, 160)
-WIDTH_BANDS = ((0, 70), (70, 100), (100, 160), (160, 100_000))
 
 
-@dataclass
-class Tally:
-    pictures: int = 0
-    found: int = 0
-    strict: int = 0
-    folded: int = 0
-    edits: int = 0
-    characters: int = 0
-    by_band: dict[str, list[int]] = field(default_factory=dict)
-    errors: list[tuple[str, str, str]] = field(default_factory=list)
-
-    def figures(self) -> dict[str, Any]:
-        """Shares of the pictures."""
-        total = max(1, self.pictures)
-        return {
-            "pictures": self.pictures,
-            "found": round(self.found / total, 4),
-            "strict": round(self.strict / total, 4),
-            "o_is_0": round(self.folded / total, 4),
-            "character_error_rate": round(self.edits / max(1, self.characters), 4),
-            "strict_by_width": {k: f"{v[1]}/{v[0]}" for k, v in sorted(self.by_band.items())},
-        }
+def load_product(models: Path) -> tuple[Recognizer, ReadingLimits]:
+    """The recognizer as it ships, with these model folders, and what it counts as a plate."""
+    cv2.setNumThreads(1)
+    settings = Settings(common=CommonSettings(models_folder=models))
+    recognizer = load_recognizer(settings)
+    return recognizer, limits_of(settings, recognizer.reader.limits)
 
 
-def evaluate(models: ShippedModels, folder: Path) -> dict[str, Any]:
-    """Read every picture of `folder`/labels.csv; a read counts at IoU >= 0.3 with the label."""
-    with (folder / "labels.csv").open(newline="", encoding="utf-8") as handle:
-        rows = list(csv.DictReader(handle))
-    tallies: dict[str, Tally] = {}
-    millis: list[float] = []
-    for row in rows:
-        picture = read_picture(folder / row["file"])
-        began = time.perf_counter()
-        found = models.find(picture)
-        millis.append((time.perf_counter() - began) * 1000)
-        truth = np.array([float(row[k]) for k in ("x1", "y1", "x2", "y2")], np.float32)
-        at_label = [f for f in found if float(overlaps(truth, f.box[None])[0]) >= 0.3]
-        best = max(at_label, key=lambda f: f.score, default=None)
-        text = best.reading.text if best else ""
-        for name in (row["region"], "all"):
-            _count(tallies.setdefault(name, Tally()), row, truth, best is not None, text)
-    out: dict[str, Any] = {name: tally.figures() for name, tally in tallies.items()}
-    out["ms_p50"] = round(float(np.percentile(millis, 50)), 1)
-    out["ms_p95"] = round(float(np.percentile(millis, 95)), 1)
-    out["errors"] = {name: t.errors for name, t in tallies.items() if name != "all"}
-    return out
+def evaluate(models: Path, folder: Path) -> dict[str, Any]:
+    """What `alpr evaluate` reports of `folder`/labels.csv; and, as `errors`, every wrong read."""
+    recognizer, limits = load_product(models)
+    outcomes = [
+        evaluate_picture(recognizer, limits, folder, label) for label in read_labels(folder)
+    ]
+    wrong = [
+        (o.label.region, o.label.text, o.text, f"{o.label.box.width:.0f}px")
+        for o in outcomes
+        if not o.is_exact
+    ]
+    return {**report(recognizer, outcomes), "errors": wrong}
 
 
-def _count(tally: Tally, row: dict[str, str], truth: np.ndarray, found: bool, text: str) -> None:
-    tally.pictures += 1
-    tally.found += found
-    right = text == row["text"]
-    tally.strict += right
-    tally.folded += text.replace("O", "0") == row["text"].replace("O", "0")
-    tally.edits += edit_distance(text, row["text"])
-    tally.characters += len(row["text"])
-    width = float(truth[2] - truth[0])
-    band = next(f"{low:03d}-{high}" for low, high in WIDTH_BANDS if low <= width < high)
-    tally.by_band.setdefault(band, [0, 0])
-    tally.by_band[band][0] += 1
-    tally.by_band[band][1] += right
-    if not right:
-        tally.errors.append((row["text"], text, f"{width:.0f}px"))
-
-
-def false_reads(models: ShippedModels, pool: Pool) -> dict[str, int]:
-    """Reads in the pool's val pictures that show no plate."""
+def false_reads(models: Path, pool: Pool) -> dict[str, int]:
+    """Reads that the product reports in the pool's val pictures that show no plate."""
+    recognizer, limits = load_product(models)
     negatives = pool.of_split("val").negatives
     count = 0
     for scene in negatives:
-        count += len(models.find(read_picture(scene.path)))
+        (shown,) = recognizer.recognise([scene.path.read_bytes()])
+        if isinstance(shown, Recognised):
+            count += sum(limits.accept(seen.reading) for seen in shown.sightings)
     return {"pictures": len(negatives), "false_reads": count}
-
-
-def edit_distance(left: str, right: str) -> int:
-    """Levenshtein distance."""
-    row = list(range(len(right) + 1))
-    for i, a in enumerate(left, 1):
-        before, row = row, [i]
-        for j, b in enumerate(right, 1):
-            row.append(min(before[j] + 1, row[-1] + 1, before[j - 1] + (a != b)))
-    return row[-1]
 
 
 def found_in_scenes(models: ShippedModels, pool: Pool) -> dict[str, float]:
@@ -133,20 +88,21 @@ def found_in_scenes(models: ShippedModels, pool: Pool) -> dict[str, float]:
 def read_crops(models: ShippedModels, crops: list[tuple[Picture, Crop]]) -> dict[str, float]:
     """Exact texts and jurisdictions of val crops by source; and, of the US answers above the
     jurisdiction threshold, the share that is right."""
-    threshold = float(models.reader_config["jurisdiction_threshold"])
-    temperature = float(models.reader_config["jurisdiction_temperature"])
+    config = ReaderConfig.model_validate(models.reader_config)
+    threshold, temperature = config.jurisdiction_threshold, config.jurisdiction_temperature
     counts: dict[str, list[int]] = {}
     sure: list[bool] = []
     for start in range(0, len(crops), 64):
         part = crops[start : start + 64]
         characters, jurisdictions = models.logits([picture for picture, _ in part])
         probabilities = softmax(jurisdictions, temperature)
-        for (_, crop), one, states in zip(part, characters, probabilities, strict=True):
+        read = readings(characters, jurisdictions, config)
+        for (_, crop), one, states in zip(part, read, probabilities, strict=True):
             name = crop.source.removeprefix("openalpr-").removesuffix("-crops")
             tally = counts.setdefault(name, [0, 0, 0])
             right = JURISDICTION_CODES[int(states.argmax())] == crop.jurisdiction
             tally[0] += 1
-            tally[1] += read(one).text.replace("O", "0") == crop.text.replace("O", "0")
+            tally[1] += one.text.replace("O", "0") == crop.text.replace("O", "0")
             tally[2] += right
             if name == "us" and states.max() >= threshold:
                 sure.append(right)

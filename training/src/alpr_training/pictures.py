@@ -9,6 +9,9 @@ import numpy.typing as npt
 Picture = npt.NDArray[np.uint8]
 """BGR [height, width, 3] or grey [height, width]."""
 
+Fractions = tuple[float, float, float, float]
+"""x1, y1, x2, y2 of a piece, as parts of the picture's width and height."""
+
 
 class NotAPicture(RuntimeError):
     """A file or buffer that cannot be decoded."""
@@ -31,3 +34,10 @@ def through_jpeg(image: Picture, quality: int) -> Picture:
     """The picture after JPEG compression."""
     _, coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return decode(np.asarray(coded, np.uint8), grey=image.ndim == 2)
+
+
+def part(image: Picture, piece: Fractions) -> Picture:
+    """That piece of the picture."""
+    height, width = image.shape[:2]
+    x1, y1, x2, y2 = (round(f * n) for f, n in zip(piece, (width, height) * 2, strict=True))
+    return image[y1 : max(y1 + 1, y2), x1 : max(x1 + 1, x2)]

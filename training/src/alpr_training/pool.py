@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from alpr_training.pictures import Fractions
 from alpr_training.plate_art import JURISDICTIONS
 
 _WRONG_TEXTS = {"ASK3990": "MBK3990"}
@@ -25,6 +26,18 @@ class Crop:
     text: str
     """Empty when unknown."""
     jurisdiction: str | None
+    inner: Fractions | None = None
+    """Where the plate lies, as fractions of the picture, when its surroundings are shown too."""
+
+    @property
+    def key(self) -> str:
+        """Names the crop among all sources."""
+        return f"{self.source}/{self.path.name}"
+
+    @property
+    def writes_o_as_0(self) -> bool:
+        """US labels do, so that a 0 there may be either on the plate."""
+        return self.source == "openalpr-us-crops"
 
 
 @dataclass(frozen=True)

@@ -123,9 +123,9 @@ USUAL = 0.95
 """How well a text fits that has a form its jurisdiction issues; this and the following were chosen
 on the pool's val crops."""
 UNUSUAL = 0.05
-_OTHER_STATES = 0.4
-_PERSONALISED = 0.3
-_US_UNUSUAL = 0.1
+_OTHER_STATES = 0.6
+_PERSONALISED = 0.5
+_US_UNUSUAL = 0.25
 _US_WITH_O = 0.02
 
 

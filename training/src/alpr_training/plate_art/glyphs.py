@@ -50,7 +50,7 @@ def _turned(strokes: tuple[Stroke, ...]) -> tuple[Stroke, ...]:
 _STROKES: dict[str, tuple[tuple[Stroke, ...], ...]] = {
     "0": (
         (_RING,),
-        (_RING,),
+        (_closed((0.1, 0, 1), (0.9, 0, 1), (0.9, 1, 1), (0.1, 1, 1)),),
         (_RING,),
         (_RING, _open((0.28, 0.72), (0.72, 0.28))),
     ),

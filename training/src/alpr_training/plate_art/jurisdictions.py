@@ -1,9 +1,10 @@
 """Which jurisdictions are drawn and read, and how their serials look.
 
-Patterns: `L` a letter, `D` a digit, `C` a consonant, `=X` the literal X; space, `-` and `.` are
-drawn between characters, `s` is an emblem or seal, `|` breaks the line of a two-line plate. Serials
-change over the years; the patterns are the common ones and only shape synthetic plates, they are
-never a rule for reading (vanity plates exist).
+Patterns: `L` a letter that the jurisdiction issues, `D` a digit, `P` a digit but 0, `C` a
+consonant, `=X` the literal X; space, `-` and `.` are drawn between characters, `s` is an emblem or
+seal, `|` breaks the line of a two-line plate. Serials change over the years; the patterns are the
+common ones and only shape synthetic plates, they are never a rule for reading (vanity plates
+exist).
 """
 
 import string
@@ -16,7 +17,9 @@ Colour = tuple[int, int, int]
 
 SEPARATORS = " -.s|"
 _CONSONANTS = "BCDFGHJKLMNPRSTVWXYZ"
-_CONFUSABLE = {"L": "OOOOOOQQDDIBSZGUVMHNWKX", "D": "0182569"}
+_CONFUSABLE = {"L": "OOOOOOQQDDIBSZGUVMHNWKX", "D": "0182569", "P": "182569"}
+_CYRILLIC = "ABCEHIKMOPTXY"
+"""What Latin letters Cyrillic has too: the others are not issued where both are read."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class Jurisdiction:
     band: Colour | None = None
     """Colour of the strip at the left edge, where there is one."""
     band_letters: str = ""
+    letters: str = string.ascii_uppercase
+    """Those on its plates: many leave out what looks like a digit."""
 
 
 def _us(code: str, title: str, slogan: str, patterns: str, colours: str = "w") -> Jurisdiction:
@@ -113,54 +118,57 @@ _RED: Colour = (40, 30, 180)
 
 def _eu(
     code: str, patterns: str, *, paper: Colour = (243, 245, 245), ink: Colour = (25, 20, 20),
-    band: Colour | None = _EU_BLUE,
+    band: Colour | None = _EU_BLUE, without: str = "", letters: str = string.ascii_uppercase,
 ) -> Jurisdiction:  # fmt: skip
+    issued = "".join(letter for letter in letters if letter not in without)
     return Jurisdiction(
-        f"EU-{code}", "eu", tuple(patterns.split(",")), "", "", paper, ink, band, code
+        f"EU-{code}", "eu", tuple(patterns.split(",")), "", "", paper, ink, band, code, issued
     )
 
 
 _EU = (
-    _eu("A", "LsDDDDDL,LLsDDDLL,LL-DDDLL,L-DDDDDL,L|DDDDL"),
-    _eu("B", "LLL-DDD,D-LLL-DDD,D-LLL-DDD,DLLL|DDD", ink=_RED),
-    _eu("BG", "LL DDDD LL,L DDDD LL,LLLL|DDDD"),
-    _eu("BY", "DDDD LL-D", band=None),
-    _eu("CH", "LLsDDDDD,LL DDDDDD,LL DDDD,LL|DDDDD,LL|DDDD", band=None),
+    _eu("A", "LsPDDDDL,LLsPDDLL,LL-PDDLL,L-PDDDDL,LLsPDDDL,L|PDDDL"),
+    _eu("B", "LLL-DDD,P-LLL-DDD,P-LLL-DDD,PLLL|DDD", ink=_RED, without="IOQ"),
+    _eu("BG", "LL DDDD LL,L DDDD LL,LLLL|DDDD", letters=_CYRILLIC),
+    _eu("BY", "DDDD LL-D", band=None, letters=_CYRILLIC),
+    _eu("CH", "LLsPDDDD,LL PDDDDD,LL PDDD,LL|PDDDD,LL|PDDD", band=None),
     _eu("CY", "LLL DDD"),
-    _eu("CZ", "DLD DDDD,DLDsDDDD,LLL DD-DD,DLD|DDDD"),
-    _eu("D", "LsLL DDDD,LLsLL DDD,LLLsLL DD,LLLsL DDD,LLsL DDD,LsLL DDD,LLLsLL DDD,LLsLL DD,"
-        "LLsLL DDDD,LL|L DDD,LLL|LL DD,L|LL DDDD"),
-    _eu("DK", "LL DD DDD,LL DDDDD,LL DD|DDD"),
+    _eu("CZ", "PLD DDDD,PLDsDDDD,LLL DD-DD,PLD|DDDD,PLL DDDD", without="GOQW"),
+    _eu("D", "LsLL PDDD,LLsLL PDD,LLLsLL PD,LLLsL PDD,LLsL PDD,LsLL PDD,LLLsLL PDD,LLsLL PD,"
+        "LLsLL PDDD,LL|L PDD,LLL|LL PD,L|LL PDDD"),
+    _eu("DK", "LL PD DDD,LL PDDDD,LL PD|DDD"),
     _eu("E", "DDDD CCC,DDDD CCC,L DDDD LL,LL DDDD L"),
     _eu("EST", "DDD LLL"),
-    _eu("F", "LL-DDD-LL,LL-DDD-LL,DDDD LL DD,DDD LLL DD,DDD LL DD,LL|DDD LL,DDD|LL DD"),
-    _eu("FIN", "LLL-DDD,LLL-DD"),
-    _eu("GB", "LLDD LLL,LLDD LLL,LDDD LLL,LLDD|LLL,LDD|LLL", paper=(235, 240, 240)),
-    _eu("GR", "LLL-DDDD,LLL DDDD,LLL|DDDD"),
+    _eu("F", "LL-DDD-LL,LL-DDD-LL,PDDD LL DD,PDD LLL DD,PDD LL DD,LL|DDD LL,PDD|LL DD",
+        without="IOU"),
+    _eu("FIN", "LLL-PDD,LLL-PD"),
+    _eu("GB", "LLDD LLL,LLDD LLL,LDDD LLL,LLDD|LLL,LDD|LLL", paper=(235, 240, 240),
+        without="IQ"),
+    _eu("GR", "LLL-PDDD,LLL PDDD,LLL|PDDD", letters="ABEZHIKMNOPTYX"),
     _eu("H", "LLLsDDD,LLL-DDD"),
     _eu("HR", "LLsDDDD-LL,LLsDDD-L,LLsDDD-LL"),
-    _eu("I", "LL DDDLL,LLsDDDLL,LL|DDDDD"),
-    _eu("IRL", "DD-L-DDDDD,DD-LL-DDDD,DD-L-DDDD"),
+    _eu("I", "LL DDDLL,LLsDDDLL,LL|DDDDD", without="IOQU"),
+    _eu("IRL", "DD-L-PDDDD,DD-LL-PDDD,DD-L-PDDD"),
     _eu("IS", "LL DDD,LLsLDD,LL|DDD"),
     _eu("L", "LL DDDD,DDDDD", paper=_YELLOW),
     _eu("LT", "LLLsDDD,LLL|DDD"),
-    _eu("LV", "LL-DDDD,LL-DDD"),
+    _eu("LV", "LL-PDDD,LL-PDD"),
     _eu("M", "LLLsDDD"),
     _eu("MK", "LLsDDD-LL,LL DDDD LL", band=_RED),
     _eu("MNE", "LLsLLDDD,LL DD|DDD"),
-    _eu("N", "LL DDDDD,LL|DDDDD"),
+    _eu("N", "LL PDDDD,LL|PDDDD"),
     _eu("NL", "DD-LLL-D,LL-DD-LL,DD-LL-LL,LL-LL-DD,L-DDD-LL,LL-DDD-L,DDLL|DD,LL|DD-LL",
-        paper=_YELLOW),
+        paper=_YELLOW, letters="BDFGHJKLNPRSTVXZ"),
     _eu("P", "DD-DD-LL,DD-LL-DD,LL-DD-DD"),
     _eu("PL", "LL DDDDD,LLL DDDD,LLL LDDD,LL DDDDL,LLL DDLL,LLL DLDD,LL|DDDDD,LLL|LDDD"),
     _eu("RO", "LL DD LLL,=B DDD LLL,=B DD LLL,LL DD|LLL"),
-    _eu("RUS", "LDDDLL DD,LDDDLL DDD", band=None),
-    _eu("S", "LLL DDD,LLLsDDD,LLL|DDD"),
+    _eu("RUS", "LDDDLL DD,LDDDLL DDD", band=None, letters=_CYRILLIC),
+    _eu("S", "LLL DDD,LLLsDDD,LLL|DDD,LLL DDL", without="IQVO"),
     _eu("SK", "LLsDDDLL,LL-DDDLL,LL|DDDLL"),
     _eu("SLO", "LLsLL-DDD,LLsDD-DLL,LL|LL-DDD"),
     _eu("SRB", "LLsDDD-LL,LLsDDDD-LL"),
     _eu("TR", "DD LLL DD,DD LL DDD,DD L DDDD"),
-    _eu("UA", "LL DDDD LL"),
+    _eu("UA", "LL DDDD LL", letters=_CYRILLIC),
 )  # fmt: skip
 
 _OTHERS = (
@@ -212,14 +220,15 @@ def serial(jurisdiction: Jurisdiction, rng: np.random.Generator, *, vanity: floa
         elif char in SEPARATORS:
             out.append(char)
         else:
-            out.append(_draw(char, rng))
+            out.append(_draw(char, rng, jurisdiction.letters))
     return "".join(out).strip("|")
 
 
-def _draw(kind: str, rng: np.random.Generator) -> str:
-    alphabet = {"L": string.ascii_uppercase, "D": string.digits, "C": _CONSONANTS}[kind]
+def _draw(kind: str, rng: np.random.Generator, letters: str = string.ascii_uppercase) -> str:
+    alphabet = {"L": letters, "D": string.digits, "P": "123456789", "C": _CONSONANTS}[kind]
     if kind != "C" and rng.random() < 0.35:
-        alphabet = _CONFUSABLE[kind]  # what is hard to tell apart is worth more practice
+        # What is hard to tell apart is worth more practice.
+        alphabet = "".join(c for c in _CONFUSABLE[kind] if c in alphabet)
     return alphabet[int(rng.integers(len(alphabet)))]
 
 
@@ -259,7 +268,7 @@ def _fits(text: str, pattern: str) -> bool:
     if len(kinds) != len(text):
         return False
     return all(
-        char.isdigit() if kind == "D" else char == kind if "=" in pattern and kind == "B"
+        char.isdigit() if kind in "DP" else char == kind if "=" in pattern and kind == "B"
         else char.isalpha()
         for char, kind in zip(text, kinds, strict=True)
     )  # fmt: skip

@@ -11,6 +11,7 @@ from torch.nn import functional
 from alpr_training.evaluate import val_crops
 from alpr_training.loop import Plan, Weights, prepare, run
 from alpr_training.pictures import Picture, read_picture
+from alpr_training.plate_art.glyphs import CHARSET
 from alpr_training.pool import Crop, Pool
 from alpr_training.reader.decoding import BLANK, JURISDICTION_CODES, read
 from alpr_training.reader.network import ReaderNetwork
@@ -46,8 +47,9 @@ def reader_loss(network: nn.Module, batch: Batch, device: torch.device) -> torch
     with torch.autocast(device.type, torch.bfloat16):
         logits, jurisdiction = network(crops)
     steps = torch.full((len(crops),), logits.shape[1], dtype=torch.long)
+    likely = either_o_or_0(logits.float().log_softmax(-1), batch.is_folded.to(device))
     characters = functional.ctc_loss(
-        logits.float().log_softmax(-1).transpose(0, 1), batch.targets.to(device), steps,
+        likely.transpose(0, 1), batch.targets.to(device), steps,
         batch.lengths, blank=BLANK, zero_infinity=True,
     )  # fmt: skip
     states = functional.cross_entropy(
@@ -55,6 +57,17 @@ def reader_loss(network: nn.Module, batch: Batch, device: torch.device) -> torch
         label_smoothing=0.02,
     )  # fmt: skip
     return characters + JURISDICTION_WEIGHT * states
+
+
+def either_o_or_0(log_probabilities: torch.Tensor, is_folded: torch.Tensor) -> torch.Tensor:
+    """[B, T, C] where, in the folded texts, class 0 is as likely as 0 and O together.
+
+    Else the labels that write 0 for both would teach that an O is a 0 on every design.
+    """
+    zero, letter = CHARSET.index("0") + 1, CHARSET.index("O") + 1
+    either = torch.logaddexp(log_probabilities[..., zero], log_probabilities[..., letter])
+    own = torch.arange(log_probabilities.shape[-1], device=log_probabilities.device) == zero
+    return torch.where(is_folded[:, None, None] & own, either[..., None], log_probabilities)
 
 
 def train(plan: Plan, samples: Samples, pool: Pool | None, batch: int = 64) -> Path:

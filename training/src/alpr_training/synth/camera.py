@@ -1,15 +1,17 @@
 """The camera: what distance, angle, light and compression do to a plate before it is read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from alpr_training.pictures import through_jpeg
+from alpr_training.pictures import Fractions, through_jpeg
 
 GreyImage = npt.NDArray[np.uint8]
 FloatImage = npt.NDArray[np.float32]
+Corner = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -23,18 +25,30 @@ class Shot:
 
 
 def reader_crop(
-    plate: npt.NDArray[np.uint8], size: tuple[int, int], shot: Shot, rng: np.random.Generator
+    plate: npt.NDArray[np.uint8],
+    size: tuple[int, int],
+    shot: Shot,
+    rng: np.random.Generator,
+    *,
+    inner: Fractions | None = None,
+    textures: Sequence[GreyImage] = (),
 ) -> GreyImage:
     """A detector's crop of the photographed plate: grey uint8 [height, width] = `size`.
 
     The plate lies a little turned, sheared and off-centre in a loose or tight box, as detectors cut
-    it; then come capture at few pixels, blur, light, noise and compression.
+    it; then come capture at few pixels, blur, light, noise and compression. `inner` is the plate
+    itself, as fractions of the picture, when that shows what is around it; else `textures` (or
+    nothing but bars) fill the room of a loose box.
     """
     grey = _grey(plate, rng)
     if shot.synthetic and rng.random() < 0.25:
         _dealer_frame(grey, rng)
-    placed = _place(grey, shot, rng)
-    small = _capture(placed, grey.shape[1], shot, rng)
+    height, width = grey.shape
+    box = inner or (0.0, 0.0, 1.0, 1.0)
+    low = np.array([box[0] * width, box[1] * height], np.float32)
+    high = np.array([box[2] * width, box[3] * height], np.float32)
+    placed = _place(grey, (low, high), shot, textures, rng)
+    small = _capture(placed, max(8, round(float(high[0] - low[0]))), shot, rng)
     lit = _light(small, shot, rng)
     return _develop(lit, size, rng)
 
@@ -63,8 +77,19 @@ def _dealer_frame(grey: FloatImage, rng: np.random.Generator) -> None:
     grey[:, width - side :] = paint
 
 
-def _surroundings(shape: tuple[int, int], rng: np.random.Generator) -> FloatImage:
+def _surroundings(
+    shape: tuple[int, int], textures: Sequence[GreyImage], rng: np.random.Generator
+) -> FloatImage:
     height, width = shape
+    if textures and rng.random() < 0.5:
+        texture = textures[int(rng.integers(len(textures)))]
+        side = int(rng.integers(24, min(texture.shape)))
+        top = int(rng.integers(texture.shape[0] - side + 1))
+        left = int(rng.integers(texture.shape[1] - side + 1))
+        canvas: FloatImage = cv2.resize(
+            texture[top : top + side, left : left + side].astype(np.float32), (width, height)
+        )
+        return canvas
     canvas = np.full(shape, rng.uniform(0, 230), np.float32)
     for _ in range(int(rng.integers(0, 4))):
         level = float(rng.uniform(0, 255))
@@ -89,10 +114,14 @@ def _holder(width: int, rng: np.random.Generator) -> list[tuple[int, float]]:
     ]
 
 
-def _place(grey: FloatImage, shot: Shot, rng: np.random.Generator) -> FloatImage:
-    height, width = grey.shape
+def _place(
+    grey: FloatImage, plate: tuple[Corner, Corner], shot: Shot, textures: Sequence[GreyImage],
+    rng: np.random.Generator,
+) -> FloatImage:  # fmt: skip
+    origin, (width, height) = plate[0], (plate[1] - plate[0]).tolist()
+    is_bare = grey.shape[1] - width < 1
     strength = 1.0 if shot.synthetic else 0.6
-    holder = _holder(width, rng) if rng.random() < 0.4 * strength else []
+    holder = _holder(round(width), rng) if is_bare and rng.random() < 0.4 * strength else []
     corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
     moved = corners + rng.normal(0, 0.018 * strength, (4, 2)) * (width * 0.7, height)
     angle = np.clip(rng.normal(0, 3.2 * strength), -10, 10) * np.pi / 180
@@ -114,17 +143,18 @@ def _place(grey: FloatImage, shot: Shot, rng: np.random.Generator) -> FloatImage
     room = np.clip(room, -0.045, 0.28)[[0, 2, 1, 3]]
     target = moved - low + span * room[:2]
     out_size = np.maximum(8, np.round(span * (1 + room[:2] + room[2:]))).astype(int)
+    corners = corners + origin
     for thick, paint in holder:
         grey = cv2.copyMakeBorder(grey, *(thick,) * 4, cv2.BORDER_CONSTANT, value=paint)
         corners = corners + thick
     matrix = cv2.getPerspectiveTransform(corners, target.astype(np.float32))
     shape = (int(out_size[1]), int(out_size[0]))
-    if not shot.synthetic and rng.random() < 0.6:
+    if not shot.synthetic and (not is_bare or rng.random() < 0.4):
         replicated: FloatImage = cv2.warpPerspective(
             grey, matrix, shape[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
         return replicated
-    around = _surroundings(shape, rng)
+    around = _surroundings(shape, textures, rng)
     out: FloatImage = cv2.warpPerspective(
         grey, matrix, shape[::-1], dst=around, flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_TRANSPARENT,

@@ -39,11 +39,14 @@ class Views:
         pick = rng.random()
         if self._scenes and pick < 0.6:
             image, boxes = self._scenes[int(rng.integers(len(self._scenes)))].load()
-            if rng.random() < 0.35:
+            if rng.random() < 0.45:
                 image = image.copy()
-                for box in boxes:
-                    if box[2] - box[0] > 24 and rng.random() < 0.7:
-                        self._exchange(image, box, rng)
+                boxes = np.array([
+                    self._exchange(image, box, rng)
+                    if box[2] - box[0] > 24 and rng.random() < 0.7
+                    else box
+                    for box in boxes
+                ])  # fmt: skip
         elif self._negatives:
             image, boxes = self._negatives[int(rng.integers(len(self._negatives)))].load()
         else:
@@ -66,18 +69,24 @@ class Views:
 
     def _exchange(
         self, image: BgrImage, box: npt.NDArray[np.float32], rng: np.random.Generator
-    ) -> None:
-        """Put another plate where a real one is, keeping the vehicle around it."""
+    ) -> npt.NDArray[np.float32]:
+        """Put another plate where a real one is, keeping the vehicle around it; returns its box.
+
+        That box is exact, where the real plates' labels are often loose.
+        """
         plate = self._plate(rng)
         width, height = float(box[2] - box[0]), float(box[3] - box[1])
         aspect = plate.shape[1] / plate.shape[0]
         if not 0.6 < (width / max(height, 1)) / aspect < 1.6:
-            return
+            return box
         corners = np.array(
             [(box[0], box[1]), (box[2], box[1]), (box[2], box[3]), (box[0], box[3])], np.float32
         )
         corners += rng.normal(0, 0.02, (4, 2)).astype(np.float32) * (width, height)
         _warp_in(image, plate, corners, rng)
+        edge = np.array([image.shape[1], image.shape[0]], np.float32)
+        low, high = np.maximum(corners.min(0), 0), np.minimum(corners.max(0), edge)
+        return np.concatenate([low, high]).astype(np.float32)
 
     def _paste(self, view: View, rng: np.random.Generator) -> View:
         """Add a plate anywhere that no plate is yet."""
