@@ -26,12 +26,18 @@ WHERE found.agency_id = $1 AND found.captured_at >= $2 AND found.captured_at < $
 ORDER BY found.captured_at DESC, found.read_id DESC LIMIT $7
 """
 # Plates of the pattern, each with its days, from the one place that may look pieces up; the reads
-# themselves are found under their policy, a plate in its day's partition at a time.
-_OF_SEEN_PLATES = """seen_plates({pairs}::text[], {like}, {folded}::boolean,
+# themselves are found under their policy. Limited inside as well: or the planner would rather join
+# all reads of the days than look up each plate in its day.
+_OF_SEEN_PLATES = """
+SELECT found.read_id, found.captured_at, found.message
+FROM seen_plates({pairs}::text[], {like}, {folded}::boolean,
     ($2::timestamptz AT TIME ZONE 'UTC')::date,
     (($3::timestamptz - interval '1 microsecond') AT TIME ZONE 'UTC')::date) AS seen
-  JOIN read AS found ON found.plate = seen.plate
-    AND found.captured_at >= seen.first_at AND found.captured_at < seen.end_at"""
+CROSS JOIN LATERAL ({found}) AS found
+ORDER BY found.captured_at DESC, found.read_id DESC LIMIT $7
+"""
+_SEEN_THEN = """found.plate = seen.plate
+  AND found.captured_at >= seen.first_at AND found.captured_at < seen.end_at"""
 # What is past its retention is not shown, purged or not; what a hold or its category keeps is.
 _SHOWN = "found.captured_at >= $8::timestamptz"
 HELD_SHOWN = """({held}.captured_at >= $8::timestamptz OR {held}.keep_until > $9::timestamptz
@@ -68,16 +74,9 @@ class _Conditions:
 def find_statement(query: Query) -> tuple[str, list[Any]]:
     """The statement for `query`, and the values of its parameters from $10 on."""
     narrowed = _Conditions()
-    source, of_plate = "read AS found", "true"
     question = query.plate_question
-    if question is not None and question.pairs is not None:
-        source = _OF_SEEN_PLATES.format(
-            pairs=narrowed.named("{0}", list(question.pairs)),
-            like=narrowed.named("{0}", question.like),
-            folded=narrowed.named("{0}", question.column == "match_key"),
-        )
-        of_plate = narrowed.named(f"found.{question.column} LIKE {{0}}", question.like)
-    elif question is not None:
+    by_pairs = question is not None and question.pairs is not None
+    if question is not None and not by_pairs:
         _plate(narrowed, question)
     if query.jurisdictions:
         narrowed.add("found.jurisdiction = ANY({0}::text[])", list(query.jurisdictions))
@@ -91,7 +90,19 @@ def find_statement(query: Query) -> tuple[str, list[Any]]:
             query.hit,
         )
     text = " AND ".join(narrowed.texts) or "true"
-    stored = _FOUND.format(source=source, narrowed=text, shown=_SHOWN)
+    stored = _FOUND.format(source="read AS found", narrowed=text, shown=_SHOWN)
+    of_plate = "true"
+    if question is not None and by_pairs:
+        like = narrowed.named("{0}::text", question.like)
+        stored = _OF_SEEN_PLATES.format(
+            pairs=narrowed.named("{0}", list(question.pairs or ())),
+            like=like,
+            folded=narrowed.named("{0}", question.column == "match_key"),
+            found=_FOUND.format(
+                source="read AS found", narrowed=f"{_SEEN_THEN} AND {text}", shown=_SHOWN
+            ),
+        )
+        of_plate = f"found.{question.column} LIKE {like}"
     held = _FOUND.format(
         source="held_read AS found",
         narrowed=f"{of_plate} AND {text}",

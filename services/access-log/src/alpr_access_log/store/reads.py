@@ -40,9 +40,10 @@ WHERE agency_id = $1 AND read_id = $2 AND captured_at >= $3 AND captured_at < $4
   AND {HELD_SHOWN.format(held="held_read").replace("$8", "$5").replace("$9", "$6")}
 LIMIT 1
 """  # noqa: S608 - constants
-# A plan that fits every pattern walks the whole window for most; one made for these values takes
-# the index. Planning 30 partitions costs more than an exact search, whose plan fits every plate.
-_PLAN_ANEW = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true)"
+# A plan that fits the start of every pattern walks the whole window for most; one made for these
+# values takes the index. Planning 30 partitions costs more than an exact search or a look-up of
+# plates and days, whose plans fit all.
+_PLAN = "SELECT set_config('plan_cache_mode', $1, true)"
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,9 @@ async def find_reads(
     statement, narrowing = find_statement(query)
     question = query.plate_question
     if question is None or question.equal is None:
-        await connection.execute(_PLAN_ANEW)
+        once = question is not None and question.pairs is not None
+        mode = "force_generic_plan" if once else "force_custom_plan"
+        await connection.execute(_PLAN, mode)
     found: list[Found] = []
     for from_at, to_at in spans(query, after):
         rows = await connection.fetch(
