@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import av
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+_LIVE_SCHEMES = ("rtsp://", "rtsps://", "srt://", "udp://")
 _STREAM_SCHEMES = ("rtsp://", "rtsps://", "http://", "https://", "srt://", "udp://")
 
 
@@ -113,7 +114,10 @@ class Stream:
                 for shot in self._connected():
                     last = time.monotonic()
                     yield shot
-                return
+                if not self.url.startswith(_LIVE_SCHEMES):
+                    return
+                # FFmpeg tells a connection that was cut as the end; a camera's stream has none.
+                raise NothingToFeed(f"{self.name} ended")
             except (NothingToFeed, av.error.FFmpegError) as error:
                 # A stream that never came is a wrong address; one that went comes back.
                 if last is None or time.monotonic() - last > self.patience_seconds:

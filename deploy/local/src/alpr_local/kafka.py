@@ -21,6 +21,7 @@ from alpr_local.errors import ServerNotReady
 from alpr_local.folders import local_folder
 from alpr_local.install import Installation
 from alpr_local.logs import open_log, tail
+from alpr_local.owned_process import OwnedServer
 from alpr_local.pidfile import PidFile
 from alpr_local.ports import remembered_port
 
@@ -30,8 +31,8 @@ T = TypeVar("T")
 _JVM_OPTIONS = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
-class KafkaServer:
-    """One broker under `folder`. Starting it twice does nothing more; nor does stopping twice."""
+class KafkaServer(OwnedServer):
+    """One broker under `folder`."""
 
     def __init__(
         self,
@@ -44,40 +45,23 @@ class KafkaServer:
         self._logs = logs
         self._installation = installation
         self._jvm_options = jvm_options
-        self._pid_file = PidFile(folder.parent / "run" / "kafka.pid")
-        self._child: subprocess.Popen[bytes] | None = None
+        super().__init__(PidFile(folder.parent / "run" / "kafka.pid"))
         self.log_path = logs / "kafka.log"
 
     @property
     def bootstrap_servers(self) -> str:
         return f"127.0.0.1:{remembered_port(self._folder.parent / 'kafka.port')}"
 
-    def start(self, deadline_seconds: float = 60) -> None:
-        """Start and wait until it answers a metadata request. Raises ServerNotReady."""
-        if self._pid_file.running() is None:
-            self._format()
-            self._launch()
-        self._wait_until_ready(deadline_seconds)
-
     def stop(self) -> None:
         """Controlled shutdown."""
-        self._pid_file.end(signal.SIGTERM, patience_seconds=30)
-        self._reap()
-
-    def kill(self) -> None:
-        """SIGKILL, as a crash would."""
-        self._pid_file.kill()
-        self._reap()
+        self._end(signal.SIGTERM, patience_seconds=30)
 
     def remove(self) -> None:
         """Stop and delete everything stored."""
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def is_running(self) -> bool:
-        return self._pid_file.running() is not None
-
-    def _format(self) -> None:
+    def _prepare(self) -> None:
         """Write the configuration and, the first time, the storage's identity."""
         data = self._folder / "data"
         data.mkdir(parents=True, exist_ok=True)
@@ -116,15 +100,14 @@ class KafkaServer:
             f"-Dalpr.log.folder={self._logs}", "-cp", ":".join(jars), *arguments,
         ]  # fmt: skip
 
-    def _launch(self) -> None:
+    def _launch(self) -> subprocess.Popen[bytes]:
         self._logs.mkdir(parents=True, exist_ok=True)
         with open_log(self._logs / "kafka.out") as log:
-            self._child = subprocess.Popen(
+            return subprocess.Popen(
                 self._java("kafka.Kafka", self._properties), cwd=self._folder,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                 start_new_session=True,
             )  # fmt: skip
-        self._pid_file.record(self._child.pid)
 
     def _wait_until_ready(self, deadline_seconds: float) -> None:
         try:
@@ -132,11 +115,6 @@ class KafkaServer:
         except ServerNotReady as error:
             logs = f"{tail(self._logs / 'kafka.out')}\n{tail(self.log_path)}"
             raise ServerNotReady(f"{error}\n{logs}") from None
-
-    def _reap(self) -> None:
-        if self._child is not None:
-            self._child.wait(timeout=10)
-            self._child = None
 
 
 def wait_for_kafka(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,10 +17,31 @@ def open_log(path: Path) -> BinaryIO:
     return path.open("ab")
 
 
-def tail(path: Path, lines: int = 20) -> str:
-    """The last lines, for an error message; empty when there is no log."""
+def tail(path: Path, lines: int = 20, *, since_bytes: int = 0) -> str:
+    """The last lines as a person reads them, for an error message; empty when there is no log.
+
+    `since_bytes` leaves out what an earlier start wrote.
+    """
     try:
-        content = path.read_text(errors="replace")
+        with path.open("rb") as log:
+            log.seek(since_bytes)
+            content = log.read().decode(errors="replace")
     except FileNotFoundError:
         return ""
-    return "\n".join(content.splitlines()[-lines:])
+    readable = "\n".join(map(_readable, content.splitlines()))
+    return "\n".join(readable.splitlines()[-lines:])
+
+
+def _readable(line: str) -> str:
+    """A line of JSON as level and text: a traceback within it becomes lines again."""
+    try:
+        said = json.loads(line)
+        text = str(said.pop("event"))
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return line
+    level = said.pop("level", "")
+    if "exception" in said:
+        text += f"\n{said.pop('exception')}"
+    left_out = ("timestamp", "service")
+    rest = " ".join(f"{name}={value}" for name, value in said.items() if name not in left_out)
+    return " ".join(part for part in (f"[{level}]", text.rstrip(), rest) if part)

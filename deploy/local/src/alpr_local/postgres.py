@@ -12,6 +12,7 @@ from pathlib import Path
 
 from alpr_local.errors import ProvisioningFailed, ServerNotReady
 from alpr_local.logs import open_log, tail
+from alpr_local.owned_process import OwnedServer
 from alpr_local.pidfile import PidFile
 from alpr_local.ports import remembered_port
 from alpr_local.postgres_binaries import data_folder_outside, run_as
@@ -37,15 +38,14 @@ _SETTINGS = {
 }
 
 
-class PostgresServer:
-    """One cluster under `folder`. Starting it twice does nothing more; nor does stopping twice."""
+class PostgresServer(OwnedServer):
+    """One cluster under `folder`."""
 
     def __init__(self, folder: Path, log_path: Path, secrets: SecretFiles, programs: Path) -> None:
         self._folder = folder
         self._secrets = secrets
         self._programs = programs
-        self._pid_file = PidFile(folder.parent / "run" / "postgres.pid")
-        self._child: subprocess.Popen[bytes] | None = None
+        super().__init__(PidFile(folder.parent / "run" / "postgres.pid"))
         self.log_path = log_path
 
     @property
@@ -62,32 +62,16 @@ class PostgresServer:
             return self._folder / "data"
         return data_folder_outside(self._folder.parent.name)
 
-    def start(self, deadline_seconds: float = 30) -> None:
-        """Start and wait until it answers. Raises ServerNotReady with the end of its log."""
-        if self._pid_file.running() is None:
-            self._initialise()
-            self._launch()
-        self._wait_until_ready(deadline_seconds)
-
     def stop(self) -> None:
         """Fast shutdown: open transactions are rolled back, the cluster is left consistent."""
-        self._pid_file.end(signal.SIGINT, patience_seconds=20)
-        self._reap()
-
-    def kill(self) -> None:
-        """SIGKILL the server and all of its backends, as a crash would."""
-        self._pid_file.kill()
-        self._reap()
+        self._end(signal.SIGINT, patience_seconds=20)
 
     def remove(self) -> None:
         """Stop and delete everything stored."""
         self.stop()
         shutil.rmtree(self.data_folder, ignore_errors=True)
 
-    def is_running(self) -> bool:
-        return self._pid_file.running() is not None
-
-    def _initialise(self) -> None:
+    def _prepare(self) -> None:
         data = self.data_folder
         if (data / "PG_VERSION").exists():
             return
@@ -117,17 +101,17 @@ class PostgresServer:
                 raise ServerNotReady(f"initdb failed: {done.stderr.strip()[-1000:]}")
             unfinished.rename(data)
 
-    def _launch(self) -> None:
+    def _launch(self) -> subprocess.Popen[bytes]:
         settings = {**_SETTINGS, "port": str(self.address.port)}
         arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with open_log(self.log_path) as log:
-            self._child = subprocess.Popen(
+            process: subprocess.Popen[bytes] = subprocess.Popen(
                 [str(self._programs / "bin" / "postgres"), "-D", str(self.data_folder), *arguments],
                 cwd=self.data_folder, env=_environment(), stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT, start_new_session=True,
                 **run_as().options,  # type: ignore[call-overload]
             )  # fmt: skip
-        self._pid_file.record(self._child.pid)
+        return process
 
     def _wait_until_ready(self, deadline_seconds: float) -> None:
         server = Provisioning(self.address, "postgres", self._secrets, self._programs)
@@ -143,11 +127,6 @@ class PostgresServer:
                 return
         state = "does not answer" if self.is_running() else "ended"
         raise ServerNotReady(f"PostgreSQL {state}: {reason}\n{tail(self.log_path)}")
-
-    def _reap(self) -> None:
-        if self._child is not None:
-            self._child.wait(timeout=10)
-            self._child = None
 
 
 def _environment() -> dict[str, str]:

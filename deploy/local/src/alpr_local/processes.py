@@ -24,6 +24,7 @@ import psutil
 from alpr_local.errors import LocalStackError, ServerNotReady
 from alpr_local.folders import local_folder, repository
 from alpr_local.logs import open_log, tail
+from alpr_local.owned_process import OwnedProcess
 from alpr_local.pidfile import PidFile
 from alpr_local.ports import choose_port
 from alpr_local.stack import Stack
@@ -38,7 +39,7 @@ def procfile() -> dict[str, str]:
     return {str(name): str(command) for name, command in parsed.processes.items()}
 
 
-class ServiceProcess:
+class ServiceProcess(OwnedProcess):
     """One process of the Procfile: started, waited for, killed, restarted at the same address."""
 
     def __init__(
@@ -55,8 +56,8 @@ class ServiceProcess:
         self.log_path = log_path
         self.environment = environment
         self._command = command
-        self._pid_file = pid_file
-        self._child: subprocess.Popen[bytes] | None = None
+        self._log_since_bytes = 0
+        super().__init__(pid_file)
 
     @property
     def url(self) -> str:
@@ -67,20 +68,18 @@ class ServiceProcess:
         process = self._pid_file.running()
         return process.pid if process else None
 
-    def is_running(self) -> bool:
-        return self._pid_file.running() is not None
-
     def start(self, *, wait: bool = True, deadline_seconds: float = 60) -> Self:
         """Start if it does not run; wait for /ready unless told not to. Raises ServerNotReady."""
         if not self.is_running():
             self._reap()
             with open_log(self.log_path) as log:
-                self._child = subprocess.Popen(
+                self._log_since_bytes = log.tell()
+                child = subprocess.Popen(
                     self._command, env=self.environment, cwd=repository(),
                     stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )  # fmt: skip
-            self._pid_file.record(self._child.pid)
+            self._own(child)
         if wait:
             self.wait_until_ready(deadline_seconds)
         return self
@@ -96,18 +95,13 @@ class ServiceProcess:
             ended = not self.is_running()
             if ended or time.monotonic() > deadline:
                 state = "ended" if ended else f"was not ready within {deadline_seconds} s"
-                raise ServerNotReady(f"{self.name} {state}:\n{tail(self.log_path, 60)}")
+                said = tail(self.log_path, 60, since_bytes=self._log_since_bytes)
+                raise ServerNotReady(f"{self.name} {state}:\n{said}")
             time.sleep(0.1)
-
-    def kill(self) -> None:
-        """SIGKILL the process and all its descendants; returns when they are gone."""
-        self._pid_file.kill()
-        self._reap()
 
     def terminate(self, patience_seconds: float = 15) -> None:
         """SIGTERM; SIGKILL what is still there after the patience ran out."""
-        self._pid_file.end(signal.SIGTERM, patience_seconds)
-        self._reap()
+        self._end(signal.SIGTERM, patience_seconds)
 
     def signal_end(self) -> None:
         """SIGTERM without waiting."""
@@ -120,11 +114,6 @@ class ServiceProcess:
         """Terminate if it runs, start again at the same address, wait until ready."""
         self.terminate()
         return self.start(deadline_seconds=deadline_seconds)
-
-    def _reap(self) -> None:
-        if self._child is not None:
-            self._child.wait(timeout=10)
-            self._child = None
 
 
 class Services:
