@@ -153,7 +153,8 @@ class Topic:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._consumer is not None
-        await self._consumer.stop()
+        # aiokafka passes on the cancelling of a fetch of its own, after a broker was away.
+        await asyncio.wait({asyncio.ensure_future(self._consumer.stop())})
 
     async def look(self) -> "Topic":
         """Take what came since; everything that is on the topic now is in `messages` then."""

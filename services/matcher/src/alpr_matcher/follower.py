@@ -91,8 +91,7 @@ class HotListFollower:
                 await asyncio.sleep(next(backoff))
             finally:
                 self._consumer = None
-                with contextlib.suppress(KafkaError):
-                    await asyncio.shield(consumer.stop())
+                await _stopped(consumer)
 
     async def caught_up(self) -> None:
         """Return when the table holds everything that was on the topics at the time of the call."""
@@ -213,6 +212,15 @@ class HotListFollower:
         if self._current > self._swept:
             self._table.note_complete(time.time())
         self._swept = now
+
+
+async def _stopped(consumer: AIOKafkaConsumer) -> None:
+    """Stop it, whatever that gives. aiokafka cancels a fetch of its own that is to be tried again,
+    and passes that on, as if it were this task that somebody cancelled."""
+    stopping = asyncio.ensure_future(consumer.stop())
+    await asyncio.wait({stopping})
+    if not stopping.cancelled() and (error := stopping.exception()) is not None:
+        log.warning("hotlist.stopping", error=repr(error))
 
 
 def _both(partitions: set[TopicPartition]) -> bool:

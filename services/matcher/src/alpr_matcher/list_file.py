@@ -96,7 +96,7 @@ class ListReader:
         lines = self._lines()
         read_line = _LineReader(self.mapper, lines)
         skipped = tuple(text.encode() for text in self.mapper.skip_lines_starting_with)
-        make = _EntryMaker(self.mapper, self.policy, self.agency_id, self.source)
+        make = _EntryMaker(self.mapper, self.policy, self.agency_id, self.source, read_line.names)
         for number, line in lines:
             if not line.strip() or (skipped and line.startswith(skipped)):
                 continue
@@ -154,6 +154,11 @@ class _LineReader:
             self._places = [(n, int(p) - 1) for n, p in mapper.fields.items()]
         self._tables = [(n, mapping.table_lookup(n, t)) for n, t in mapper.tables.items()]
         self._dates = [(n, mapping.date_reader(n, p)) for n, p in mapper.dates.items()]
+
+    @property
+    def names(self) -> set[str]:
+        """The fields that lines of this file have."""
+        return {name for name, _ in (*self._places, *self._slices)}
 
     def fields(self, line: bytes) -> dict[str, str]:
         """Raises `LineRefused`."""
@@ -240,18 +245,29 @@ def _index(header: list[str], name: str) -> int | None:
 class _EntryMaker:
     """Makes an entry of a line's fields; what repeats from line to line is looked up once."""
 
-    def __init__(self, mapper: Mapper, policy: Policy, agency_id: str, source: str) -> None:
+    def __init__(
+        self, mapper: Mapper, policy: Policy, agency_id: str, source: str, names: set[str]
+    ) -> None:
         self._policy, self._agency_id, self._source = policy, agency_id, source
-        renders = {name: mapping.renderer(text) for name, text in mapper.values.items()}
-        self._plate, self._category, self._reason = (renders.pop(name) for name in NEEDED)
-        self._more = list(renders.items())
+        values = dict(mapper.values)
+        self._plate, self._category, self._reason = (
+            mapping.renderer(values.pop(name)) for name in NEEDED
+        )
+        # Most values are one field as it is, or of fields that this file does not have: asking for
+        # these a million times is much of what reading a list costs.
+        alone = {name: mapping.lone_field(text) for name, text in values.items()}
+        self._fields = [(n, field) for n, field in alone.items() if field in names]
+        self._more = [(n, mapping.renderer(text)) for n, text in values.items() if alone[n] is None]
         self._priorities: dict[str, int] = {}
         self._jurisdictions: dict[str, str | None] = {}
         self._expiries: dict[str, datetime] = {}
 
     def entry(self, number: int, fields: dict[str, str]) -> ListedEntry:
         """Raises `LineRefused` or what of the domain stands against it."""
-        said = {name: text for name, render in self._more if (text := render(fields))}
+        said = {name: text for name, field in self._fields if (text := fields.get(field))}
+        for name, render in self._more:
+            if text := render(fields):
+                said[name] = text
         category = self._category(fields)
         plate = entry_plate(self._plate(fields), self._policy)
         jurisdiction = self._jurisdiction(said.get("jurisdiction", ""))

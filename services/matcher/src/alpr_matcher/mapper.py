@@ -154,6 +154,12 @@ def columns(name: str, place: str | int) -> slice:
     return slice(int(found[1]) - 1, int(found[2]))
 
 
+def lone_field(template: str) -> str | None:
+    """The field that a value is made of as it is; None for any other template."""
+    alone = _FIELD.fullmatch(template)
+    return alone[1] if alone else None
+
+
 def renderer(template: str) -> Render:
     """What makes a value of a line's fields; pieces in brackets go when a field in them is empty.
 
@@ -162,8 +168,7 @@ def renderer(template: str) -> Render:
     """
     if "{" not in template:
         return lambda _: template
-    if alone := _FIELD.fullmatch(template):
-        name = alone[1]
+    if (name := lone_field(template)) is not None:
         return lambda fields: fields.get(name, "")
     parts: list[tuple[str, tuple[str, ...]]] = []
     for optional, plain in _PART.findall(template):

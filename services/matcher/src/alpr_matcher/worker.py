@@ -95,7 +95,7 @@ class Worker:
 
 def run(settings: WorkerSettings) -> int:
     """Run a worker until SIGTERM or SIGINT (0), or until it ends by itself (1)."""
-    failed = False
+    failed = ending = False
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -109,15 +109,19 @@ def run(settings: WorkerSettings) -> int:
         try:
             yield
         finally:
+            nonlocal ending
+            ending = True
             working.cancel()
             await asyncio.wait({working})
 
     def _ended(working: "asyncio.Task[None]") -> None:
         nonlocal failed
-        if not working.cancelled():
-            failed = True
-            log.error("worker.ended", error=repr(working.exception()))
-            server.should_exit = True
+        if ending and working.cancelled():
+            return
+        failed = True
+        error = None if working.cancelled() else working.exception()
+        log.error("worker.ended", error=repr(error))
+        server.should_exit = True
 
     app = create_web_app("matcher-worker", "Matcher worker", lifespan=lifespan)
     server = uvicorn.Server(
