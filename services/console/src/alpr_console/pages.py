@@ -43,7 +43,8 @@ class Pages:
             "jurisdiction": words.jurisdiction_text, "percent": words.percent,
             "step_text": alert.step_text, "plain": self.plain,
             "day": _day, "shown": self.shown,
-            "action_text": records.action_text, "pretty": _pretty, "reject_empty": forms.given,
+            "action_text": records.action_text, "pretty": _pretty,
+            "reject_empty": forms.given, "initials": words.initials,
         }  # fmt: skip
         self._environment.globals |= {
             "static": static_url, "policy": policy, "clauses": CLAUSES,

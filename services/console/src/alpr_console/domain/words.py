@@ -13,6 +13,11 @@ def jurisdiction_text(jurisdiction: str | None, probability: float | None = None
     return f"{jurisdiction} ({percent(probability)})" if probability else jurisdiction
 
 
+def initials(name: str) -> str:
+    """Of the last two names, for where a whole name has no room; a dot where there is none."""
+    return "".join(part[0].upper() for part in name.split()[-2:]) or "·"
+
+
 def percent(probability: float | None) -> str:
     """In words that never round to certainty."""
     if probability is None:
