@@ -34,6 +34,18 @@ class NotFound(AlprError):
     title = "There is no such thing, or it belongs to another agency"
 
 
+class Forbidden(AlprError):
+    status = HTTPStatus.FORBIDDEN
+    title = "You may not do this"
+
+
+class Incomplete(AlprError):
+    """What was asked for is understood, but says too little, or something that cannot be."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "The request says too little"
+
+
 class Conflict(AlprError):
     status = HTTPStatus.CONFLICT
     title = "That cannot be done in the present state"

@@ -126,9 +126,9 @@ def problem(
     return JSONResponse(body | extra, status, headers=headers, media_type=PROBLEM)
 
 
-async def _alpr_problem(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, AlprError)
-    response = problem(
+def problem_of(error: AlprError) -> JSONResponse:
+    """The problem details of a refusal."""
+    return problem(
         error.status,
         error.title,
         error.detail,
@@ -137,6 +137,11 @@ async def _alpr_problem(_request: Request, error: Exception) -> JSONResponse:
         retry_after_seconds=error.retry_after_seconds,
         **error.extra,
     )
+
+
+async def _alpr_problem(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, AlprError)
+    response = problem_of(error)
     if error.status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response

@@ -20,9 +20,7 @@ def decode_hit(received: Received) -> Hit:
     A hit that would put one agency's read or entry before another's people is malformed: better
     in the dead-letter topic, where somebody looks at it, than on a stranger's screen.
     """
-    if not received.value:
-        raise MalformedMessage("A hit without a value.")
-    hit = Hit.from_bytes(received.value)
+    hit = Hit.from_bytes(received.content)
     if hit.read.agency_id != hit.agency_id:
         raise MalformedMessage(
             f"The hit is for {hit.agency_id}, its read belongs to {hit.read.agency_id}."

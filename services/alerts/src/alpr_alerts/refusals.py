@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from alpr_common.errors import AlprError, Conflict, NotFound, Outage
+from alpr_common.errors import AlprError, Conflict, Incomplete, NotFound, Outage
 
 
 class AlertNotFound(NotFound):
@@ -68,46 +68,42 @@ class PeriodMalformed(AlprError):
     title = "The period ends before it begins"
 
 
-class _Incomplete(AlprError):
-    status = HTTPStatus.UNPROCESSABLE_ENTITY
-
-
-class CharactersNotVerified(_Incomplete):
+class CharactersNotVerified(Incomplete):
     title = "The characters have not been verified by eye"
     clause = "131.6-4a"
 
 
-class StateNotVerified(_Incomplete):
+class StateNotVerified(Incomplete):
     title = "The state of issuance has not been verified by eye"
     clause = "131.6-4a"
 
 
-class DifferingPositionsNotChecked(_Incomplete):
+class DifferingPositionsNotChecked(Incomplete):
     title = "The characters that were read differently have not been checked one by one"
     clause = "131.6-4a"
 
 
-class JurisdictionNotConfirmed(_Incomplete):
+class JurisdictionNotConfirmed(Incomplete):
     title = "The state is not known to the system: say which one you see"
     clause = "131.6-4a"
 
 
-class PlateOfAnotherState(_Incomplete):
+class PlateOfAnotherState(Incomplete):
     title = "The plate is of another state than the entry"
     clause = "131.6-4a"
 
 
-class RejectionReasonMissing(_Incomplete):
+class RejectionReasonMissing(Incomplete):
     title = "A rejection needs its reason"
     clause = "131.6-5"
 
 
-class IncidentNumberMissing(_Incomplete):
+class IncidentNumberMissing(Incomplete):
     title = "Enforcement needs the number of the incident report or event"
     clause = "131.6-6"
 
 
-class ClosingReasonMissing(_Incomplete):
+class ClosingReasonMissing(Incomplete):
     title = "Closing an alert needs a reason"
     clause = "policy file"
 

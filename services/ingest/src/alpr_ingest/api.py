@@ -13,7 +13,7 @@ from alpr_common.auth import Gate, Principal
 from alpr_common.body_limit import LIMITS_ITSELF
 from alpr_common.policy import Policy, Role
 from alpr_common.postgres import Database
-from alpr_common.web import StorableText, problem
+from alpr_common.web import StorableText, problem_of
 from alpr_ingest import handlers
 from alpr_ingest.bodies import AnswerThenClose, InFlight, read_body
 from alpr_ingest.camera_forms import CameraChangeForm, CameraForm, camera_json
@@ -122,15 +122,7 @@ async def frame_problem(_request: Request, error: Exception) -> Response:
     """Count the refusal and say why."""
     assert isinstance(error, FrameRefused)
     REFUSED.labels(error.code).inc()
-    response = problem(
-        error.status,
-        error.title,
-        error.detail,
-        code=error.code,
-        clause=error.clause,
-        retry_after_seconds=error.retry_after_seconds,
-        **error.extra,
-    )
+    response: Response = problem_of(error)
     if error.status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Camera"
     if isinstance(error, FrameTooLarge):

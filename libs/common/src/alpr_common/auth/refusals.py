@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from alpr_common.errors import AlprError, Outage
+from alpr_common.errors import AlprError, Forbidden, Outage
 
 
 class NotSignedIn(AlprError):
@@ -14,8 +14,7 @@ class TokenRefused(NotSignedIn):
     title = "The token counts no more; refresh it or sign in again"
 
 
-class SecondFactorMissing(AlprError):
-    status = HTTPStatus.FORBIDDEN
+class SecondFactorMissing(Forbidden):
     title = "Set up your second factor first"
     clause = "131.7-3c"
 
@@ -24,19 +23,16 @@ class RevocationsUnknown(Outage):
     title = "Which tokens were withdrawn is not known yet"
 
 
-class RoleNotAllowed(AlprError):
-    status = HTTPStatus.FORBIDDEN
+class RoleNotAllowed(Forbidden):
     title = "Your role does not include this"
     clause = "131.6-2"
 
 
-class LeadsTrainingLapsed(AlprError):
-    status = HTTPStatus.FORBIDDEN
+class LeadsTrainingLapsed(Forbidden):
     title = "LEADS training is not current"
     clause = "131.6-1"
 
 
-class AlprTrainingLapsed(AlprError):
-    status = HTTPStatus.FORBIDDEN
+class AlprTrainingLapsed(Forbidden):
     title = "ALPR training is not current"
     clause = "131.6-2"

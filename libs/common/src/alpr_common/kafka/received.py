@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from opentelemetry.context import Context
 
+from alpr_common.errors import MalformedMessage
 from alpr_common.telemetry import trace_context
 
 MAX_REQUEST_BYTES = 5 * 1024 * 1024
@@ -23,6 +24,13 @@ class Received:
     value: bytes | None
     headers: Mapping[str, bytes]
     timestamp_ms: int
+
+    @property
+    def content(self) -> bytes:
+        """The value of a message that must have one; raises `MalformedMessage`."""
+        if not self.value:
+            raise MalformedMessage("The message is empty.")
+        return self.value
 
     @property
     def context(self) -> Context:
