@@ -23,7 +23,8 @@ class CommonSettings(BaseSettings):
     """The agency's policy (TOML, see policy.py); None: the defaults."""
     policies_folder: Path | None = None
     """Policies of single agencies, `<agency_id>.toml` each; others follow `ALPR_POLICY_FILE`.
-    access-log takes retention and the rules of its door from them."""
+    access-log takes retention and the rules of its door from them; alerts, retention and
+    escalation."""
     models_folder: Path = Path("models")
     """The shipped weights, each in a folder with its config and card."""
     log_format: Literal["json", "console"] = "json"
