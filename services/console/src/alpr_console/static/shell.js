@@ -99,6 +99,12 @@ if (cover) {
     event.preventDefault();
     signInAgain(event.target);
   });
+  cover.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-start-over]")) return;
+    event.preventDefault(); // going there would lose what is under the cover
+    cover.querySelector("form").replaceWith(blankForm.cloneNode(true));
+    cover.querySelector("[name=username]").focus();
+  });
   for (const kind of ["pointerdown", "keydown", "wheel", "touchstart"]) {
     addEventListener(kind, () => { lastActivityAt = Date.now(); }, { passive: true, capture: true });
   }
