@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from alpr_recognizer.ctc import beam_search, read_ctc, substitutions
+from alpr_recognizer.ctc import beam_search, ctc_candidates, extent, read_ctc, substitutions
 from alpr_recognizer.domain import CHARSET, Floats
 
 _COLUMNS = len(CHARSET) + 1
@@ -115,3 +115,30 @@ def test_leaving_out_sure_blanks_changes_nothing_that_counts() -> None:
     assert a.text == b.text == "AAB02"
     assert a.confidence == pytest.approx(b.confidence, rel=1e-2)
     assert a.probabilities == pytest.approx(b.probabilities, abs=1e-2)
+
+
+def placed(peaks: dict[int, str], count: int = 20) -> Floats:
+    logits = np.zeros((count, len(CHARSET) + 1))
+    logits[:, 0] = 5
+    for step, character in peaks.items():
+        logits[step, CHARSET.index(character) + 1] = 9
+    return logits
+
+
+def test_a_text_reaches_half_a_character_beyond_its_outermost_peaks() -> None:
+    begin, end = extent(placed({2: "A", 4: "B", 6: "C", 8: "D"}), 10) or (0, 0)
+    assert begin == pytest.approx(0.15)
+    assert end == pytest.approx(0.95)
+
+
+def test_two_rows_and_a_few_characters_have_no_extent() -> None:
+    assert extent(placed({2: "A", 6: "B", 12: "C", 16: "D"}), 10) is None
+    assert extent(placed({2: "A", 4: "B", 6: "C"}), 10) is None
+
+
+def test_a_text_of_another_length_in_doubt_is_a_candidate_and_a_sure_one_has_none() -> None:
+    doubtful = placed({2: "A", 5: "B", 8: "C"})
+    doubtful[8, CHARSET.index("C") + 1] = 5.2
+    assert {c.text for c in ctc_candidates(doubtful, 1.0, CHARSET)} == {"ABC", "AB"}
+    sure = placed({2: "A", 5: "B", 8: "C"}) * 4
+    assert [c.text for c in ctc_candidates(sure, 1.0, CHARSET)] == ["ABC"]

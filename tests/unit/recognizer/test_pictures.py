@@ -1,5 +1,7 @@
 """Decoding, cropping and fitting."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import simplejpeg
@@ -128,3 +130,34 @@ def test_plates_are_told_from_left_to_right_and_tiny_ones_not_at_all() -> None:
     boxes = [PlateBox(400, 10, 500, 50, 0.9), PlateBox(20, 300, 120, 340, 0.8),
              PlateBox(300, 300, 310, 305, 0.8)]  # fmt: skip
     assert recognised(boxes, [("LEFT1", 0.9), ("RIGHT1", 0.9)])[0] == ["LEFT1", "RIGHT1"]
+
+
+class _LooseReader(_Reader):
+    """Sees its text in the middle half of the crop, and better when looked at closely."""
+
+    def read(self, crops: list[Image]) -> list[object]:
+        from tests.unit.recognizer.scenes import reading
+
+        self.shapes += [c.shape for c in crops]
+        text, confidence = self._texts[min(len(self.shapes), len(self._texts)) - 1]
+        return [dataclasses.replace(reading(text, confidence), extent=(0.25, 0.75))]
+
+
+@pytest.mark.parametrize(
+    ("looks", "told", "widths"),
+    [
+        ([("1AB1234", 0.4), ("AB1234", 0.8)], "AB1234", [200, 112]),
+        ([("AB1234", 0.6), ("B1234", 0.3)], "AB1234", [200, 112]),
+        ([("AB1234", 0.95)], "AB1234", [200]),
+        ([("AB1234", 0.001)], "AB1234", [200]),
+    ],
+)
+def test_a_doubtful_text_is_looked_at_again_closely_and_the_surer_look_counts(
+    looks: list[tuple[str, float]], told: str, widths: list[int]
+) -> None:
+    reader = _LooseReader(looks)
+    recognizer = Recognizer(_Detector([PlateBox(100, 100, 300, 150, 0.9)]), reader)  # type: ignore[arg-type]
+    (shown,) = recognizer.recognise([a_jpeg(640, 480)])
+    recognizer.close()
+    assert [s.reading.text for s in shown.sightings] == [told]  # type: ignore[union-attr]
+    assert [shape[1] for shape in reader.shapes] == widths

@@ -130,6 +130,7 @@ def export_reader(checkpoint: Path, folder: Path, calibration: dict[str, float])
             "jurisdictions": list(JURISDICTION_CODES),
             "crop_margin": 0.05,
             "resize": "stretch",
+            "steps_per_row": WIDTH // 4,
             **calibration,
         },
         ["reader.onnx", "reader.pth", "easyocr/plates.py", "easyocr/plates.yaml"],

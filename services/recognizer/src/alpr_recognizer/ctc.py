@@ -13,6 +13,7 @@ _BEAMS = 8
 _LEAST_STEP_PROBABILITY = 1e-3
 _LEAST_CANDIDATE = 0.02
 """A text of another length is considered from this part of the best one's probability on."""
+_FEWEST_PLACED = 4
 _BLANK = 0
 _SURE_BLANK = 0.9999
 
@@ -49,6 +50,24 @@ def ctc_candidates(logits: Floats, temperature: float, charset: str) -> list[Rea
         for text, probability in best_of_length.values()
         if text == texts[0][0] or probability >= _LEAST_CANDIDATE * texts[0][1]
     ]
+
+
+def extent(logits: Floats, steps_per_row: int) -> tuple[float, float] | None:
+    """Where a line of at least four characters begins and ends, as parts of the crop's width: half
+    a character's distance beyond the outermost peaks. None for fewer, or for two rows."""
+    best = logits.argmax(axis=-1)
+    begins = np.flatnonzero((best != _BLANK) & (np.append(_BLANK, best[:-1]) != best))
+    peaks = []
+    for begin in begins:
+        end = begin
+        while end + 1 < len(best) and best[end + 1] == best[begin]:
+            end += 1
+        peaks.append((begin + end) / 2)
+    if len(peaks) < _FEWEST_PLACED or peaks[0] // steps_per_row != peaks[-1] // steps_per_row:
+        return None
+    places = (np.array(peaks) % steps_per_row + 0.5) / steps_per_row
+    half = float(np.median(np.diff(places))) / 2
+    return float(places[0]) - half, float(places[-1]) + half
 
 
 def _reading(steps: Floats, text: str, probability: float, same_length: float) -> Reading:

@@ -76,6 +76,9 @@ class Reading:
     length_certainty: float = 1.0
     jurisdictions: dict[str, float] = field(default_factory=dict)
     """Probability per jurisdiction code; empty when the reader does not tell."""
+    extent: tuple[float, float] | None = None
+    """Where one line of text begins and ends, as parts of the crop's width; None when the reader
+    does not tell."""
 
     def alternatives(self, position: int, most: int = 4) -> list[tuple[str, float]]:
         """Other characters considered at `position`, most probable first."""

@@ -101,6 +101,8 @@ class ReaderConfig(_Config):
     resize: Literal["stretch", "keep_aspect_pad"] = "stretch"
     is_width_free: bool = False
     """The width follows the longest crop (EasyOCR's networks)."""
+    steps_per_row: int | None = Field(default=None, gt=0)
+    """Where rows of the plate are laid end to end: how many steps cross its width."""
     temperature: float = Field(default=1.0, gt=0)
     jurisdiction_temperature: float = Field(default=1.0, gt=0)
     jurisdiction_threshold: float = Field(default=0.8, ge=0, le=1)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from alpr_recognizer.ctc import ctc_candidates, log_softmax
+from alpr_recognizer.ctc import ctc_candidates, extent, log_softmax
 from alpr_recognizer.domain import Image, PlateBox, Reading, WeightsRefused
 from alpr_recognizer.models import DetectorConfig, ReaderConfig
 from alpr_recognizer.pictures import fit, grey, letterbox
@@ -140,7 +140,10 @@ def readings(logits: Tensor, states: Tensor | None, config: ReaderConfig) -> lis
             shares = np.exp(log_softmax(scaled)).tolist()
             codes = dict(zip(config.jurisdictions, shares, strict=True))
             candidates = [replace(candidate, jurisdictions=codes) for candidate in candidates]
-        out.append(likeliest(candidates))
+        chosen = likeliest(candidates)
+        if config.steps_per_row is not None:
+            chosen = replace(chosen, extent=extent(rows, config.steps_per_row))
+        out.append(chosen)
     return out
 
 
