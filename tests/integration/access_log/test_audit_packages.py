@@ -242,7 +242,7 @@ async def test_a_package_of_one_agency_holds_nothing_of_another(under_test: Audi
 async def test_own_plates_are_kept_as_keyed_hashes_and_searches_for_them_are_pointed_out(
     under_test: AuditUnderTest,
 ) -> None:
-    administrator = {"role": Role.ADMINISTRATOR, "person": "admin"}
+    administrator: dict[str, Any] = {"role": Role.ADMINISTRATOR, "person": "admin"}
     given = await under_test.call(
         "PUT", "lists/plates/cora", json={"plates": ["OWN 5120", "KIN-77"]}, **administrator
     )
@@ -392,7 +392,7 @@ async def test_a_month_of_a_department_with_planted_misuse_all_of_it_in_the_pack
     ]
     covered = {"from": made.begin.isoformat(), "to": made.end.isoformat()}
     cases = {"to": made.end.isoformat(), "case_numbers": sorted(made.cases)}
-    role = {"role": Role.ADMINISTRATOR, "agency": agency}
+    role: dict[str, Any] = {"role": Role.ADMINISTRATOR, "agency": agency}
     for path, said in (
         ("lists/shifts", covered | {"shifts": shifts}), ("lists/cases", cases),
     ):  # fmt: skip
@@ -404,13 +404,17 @@ async def test_a_month_of_a_department_with_planted_misuse_all_of_it_in_the_pack
         )
         assert answer.status_code == 200, answer.text
 
-    answer = await under_test.call("POST", "packages", json=covered, **role)
+    asked = covered | {"to": datetime.now(UTC).isoformat()}
+    answer = await under_test.call("POST", "packages", json=asked, **role)
     assert answer.status_code == 201, answer.text
     found = answer.json()["summary"]["misuse"]["findings"]
+    log = answer.json()["summary"]["log"]
+    assert log["is_good"] is True
+    assert log["entries"] >= len(made.records)
     pointed_out = {(f["rule"], p["person_id"]) for f in found for p in f["people"]}
     # What rests on identity's answers or on the habits of a longer time is tested without a
     # database.
-    asked = {
+    elsewhere = {
         "overlapping_sessions",
         "after_lapse",
         "before_lapse",
@@ -419,7 +423,7 @@ async def test_a_month_of_a_department_with_planted_misuse_all_of_it_in_the_pack
     }
     missed = [
         (rule, who) for rule, who, _ in made.planted
-        if rule not in asked and (rule, who) not in pointed_out
+        if rule not in elsewhere and (rule, who) not in pointed_out
     ]  # fmt: skip
     await _kept_where_asked(under_test, answer.json(), role)
     assert not missed

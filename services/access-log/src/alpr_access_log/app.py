@@ -13,7 +13,8 @@ from alpr_access_log.audit.daily import DailyLoop
 from alpr_access_log.audit.handlers.auditing import Audit
 from alpr_access_log.audit.identity import Identity
 from alpr_access_log.audit.protection import PlateKey
-from alpr_access_log.audit.witnessed import copies_at
+from alpr_access_log.audit.witnessed import copies_at, shown_address
+from alpr_access_log.convoys import api as convoys_api
 from alpr_access_log.evidence import api as evidence_api
 from alpr_access_log.evidence.alerts import Alerts
 from alpr_access_log.evidence.gathering import Evidence
@@ -84,7 +85,7 @@ def build(settings: Settings) -> FastAPI:
         app.state.evidence = Evidence(keeping, app.state.log, seal_key, common.models_folder)
         auditing = Audit(
             database, pictures, policies, app.state.log, copies_at(settings.log_witness_url),
-            settings.log_witness_url, Identity(common.identity_url),
+            shown_address(settings.log_witness_url), Identity(common.identity_url),
             PlateKey.drawn_from(seal_key.private_key),
         )  # fmt: skip
         app.state.audit = auditing
@@ -125,6 +126,7 @@ def build(settings: Settings) -> FastAPI:
     app.include_router(api.router(gate))
     app.include_router(retro.router(gate))
     app.include_router(approvals_api.router(gate))
+    app.include_router(convoys_api.router(gate))
     app.include_router(log_api.router(gate))
     app.include_router(holds_api.router(gate))
     app.include_router(evidence_api.router(gate))

@@ -29,6 +29,7 @@ ANALYSED_AT = Gauge(
 )
 NOTED = "audit.findings.noted"
 _AFTER_OUTAGE_SECONDS = 60.0
+_AFTER_START_SECONDS = 60.0
 # Records of the last days of a month can still arrive from other services.
 _MONTH_BEFORE_DAYS = 3
 
@@ -85,6 +86,8 @@ class DailyLoop:
 
     async def run(self) -> None:
         """Look until cancelled. What fails is tried again sooner."""
+        # A service that has only just started has other things to do.
+        await asyncio.sleep(min(self._interval_seconds, _AFTER_START_SECONDS))
         while True:
             pause = self._interval_seconds
             try:

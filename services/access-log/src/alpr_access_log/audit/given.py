@@ -7,7 +7,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 from alpr_access_log.audit.records import case_key
@@ -53,7 +53,7 @@ def _instant(row: Mapping[str, str | None], name: str) -> datetime:
     at = datetime.fromisoformat((row.get(name) or "").strip())
     if at.tzinfo is None:
         raise ValueError(f"`{name}` has no offset from UTC")
-    return at
+    return at.astimezone(UTC)
 
 
 def cases_of(rows: Iterable[Mapping[str, str | None]]) -> list[str]:

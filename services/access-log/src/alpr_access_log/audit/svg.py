@@ -14,9 +14,10 @@ from alpr_access_log.audit.charts import WEEKDAYS, Bars, nice_top
 _WIDTH, _HEIGHT = 720, 210
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 10, 26
 _LABELS = 14
-_ROW, _LABEL, _VALUE = 24, 220, 64
+_HALF_A_LABEL = 20
+_ROW, _LABEL, _VALUE = 24, 250, 64
 _CELL_W, _CELL_H, _DAY_W, _HOUR_H = 27, 22, 44, 20
-_MOST_LETTERS = 34
+_MOST_LETTERS = 36
 
 
 class Pen:
@@ -44,7 +45,7 @@ class Pen:
                         f'height="{high:.1f}"><title>{escape(bar.label)}: {value:,}</title></rect>'
                     )
             if n % every == 0:
-                middle = _LEFT + (n + 0.5) * step
+                middle = min(_LEFT + (n + 0.5) * step, _WIDTH - _HALF_A_LABEL)
                 parts.append(
                     f'<text class="t" x="{middle:.1f}" y="{_HEIGHT - 8}" text-anchor="middle">'
                     f"{escape(bar.label)}</text>"

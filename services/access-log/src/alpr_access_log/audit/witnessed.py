@@ -41,6 +41,12 @@ def copies_at(url: str) -> Copies:
     raise ValueError(f"{url!r} is neither a file:// folder nor an http(s) address")
 
 
+def shown_address(url: str) -> str:
+    """The address without what somebody signs in with there."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
 class FolderCopies:
     """A folder of copies, as `log.witness.FolderWitness` writes them."""
 

@@ -102,7 +102,9 @@ def _records(one: FindingShown) -> Table:
         for record in shown
     ]  # fmt: skip
     return Table(
-        f"The {number(one.record_count)} records that it rests on",
+        f"The {number(one.record_count)} records that it rests on"
+        if one.record_count != 1
+        else "The record that it rests on",
         ("When (UTC)", "Who" if several else "What", "Plate", "Case", "Purpose", "Record"), rows,
         (20, 22, 13, 16, 19, 10), more=max(0, one.record_count - len(shown)),
     )  # fmt: skip

@@ -209,7 +209,7 @@ def _lapses(said: Said) -> Table:
     return Table(
         "Lapses in the period (every request to ALPR data was refused from then on)",
         ("Person", "Training", "Lapsed at", "Because", "Restored at", "Had access", "Sessions"),
-        rows, (24, 11, 18, 12, 18, 9, 8), frozenset({6}), empty="Nobody's training lapsed.",
+        rows, (22, 11, 18, 11, 18, 10, 11), frozenset({6}), empty="Nobody's training lapsed.",
         more=max(0, len(lapses) - _MOST_ROWS),
     )  # fmt: skip
 

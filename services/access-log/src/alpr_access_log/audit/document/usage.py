@@ -67,7 +67,7 @@ def _people(said: Usage) -> Table:
         "People",
         ("Person", "Role", "Searches", "Refused", "Pictures", "Alert pict.", "Evidence",
          "Last search (UTC)"),
-        rows, (26, 13, 10, 9, 9, 10, 9, 17), frozenset({2, 3, 4, 5, 6}),
+        rows, (24, 12, 10, 9, 10, 11, 11, 17), frozenset({2, 3, 4, 5, 6}),
         empty="Nobody used stored data in this period.", more=len(said.people) - len(shown),
     )  # fmt: skip
 
