@@ -62,6 +62,21 @@ STEPS = (
 )  # fmt: skip
 BEGUN, ON_DISK = STEPS[-2:]
 
+CONVOY_STEPS = (
+    Step(
+        "the approval is looked up",
+        "LOCK TABLE access_log.search_approval IN ACCESS EXCLUSIVE MODE",
+        "FROM search_approval", "access_log.search_approval",
+    ),
+    *STEPS[1:-2],
+    Step(
+        "the approval is used up", "LOCK TABLE access_log.search_approval IN SHARE MODE",
+        "UPDATE search_approval", "access_log.search_approval",
+    ),
+    *STEPS[-2:],
+)  # fmt: skip
+"""The steps of a convoy question, which rests on an approval."""
+
 TABLES = ("log_leaf", "log_salt", "log_pending", "access_record")
 """What a search writes to."""
 

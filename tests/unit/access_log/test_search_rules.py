@@ -285,3 +285,31 @@ def test_lookalikes_and_patterns_are_the_same_plate_again() -> None:
         domain.refuse_repetition(
             query(plate="AB123"), previous, Policy(plate_searches_per_day_max=2)
         )
+
+
+def test_a_convoy_question_comes_back_from_its_record_unchanged() -> None:
+    asked = domain.checked_convoy(
+        query(plate="BOI5", from_at=NOON - timedelta(days=1), to_at=NOON),
+        domain.Convoy(within_seconds=60, cameras=3),
+        POLICY,
+    )
+    assert Query.from_record(asked.to_record()) == asked
+    assert asked.subject == "convoy:BOI5"
+
+
+@pytest.mark.policy("131.6-3e")
+@pytest.mark.parametrize(
+    ("plate", "within_seconds", "cameras", "refusal"),
+    [
+        ("BOI*", 60, 3, refusals.ConvoyMalformed),
+        ("BOI5", 121, 3, refusals.ConvoyTooWide),
+        ("BOI5", 0, 3, refusals.ConvoyTooWide),
+        ("BOI5", 60, 2, refusals.ConvoyTooWide),
+    ],
+)
+def test_a_convoy_has_one_plate_and_bounds(
+    plate: str, within_seconds: int, cameras: int, refusal: type[refusals.SearchRefused]
+) -> None:
+    asked = query(plate=plate, from_at=NOON - timedelta(days=1), to_at=NOON)
+    with pytest.raises(refusal):
+        domain.checked_convoy(asked, domain.Convoy(within_seconds, cameras), POLICY)

@@ -143,6 +143,16 @@ class Policy(BaseModel):
     """The largest circle of a sweep; a box may be as large as the square around it."""
     sweep_cameras_max: int = Field(default=10, ge=1)
     """Cameras that a sweep without an area may name."""
+    convoy_window_max_seconds: int = Field(default=7 * 24 * 3600, ge=1)
+    """The longest time over which it may be asked which plates were seen together with one."""
+    convoy_gap_max_seconds: int = Field(default=120, ge=1)
+    """How far apart two reads of one camera may be to count as together."""
+    convoy_cameras_min: int = Field(default=3, ge=2)
+    """Cameras at which two plates must have been together: at fewer it is only traffic."""
+    convoy_passes_max: int = Field(default=200, ge=1)
+    """Reads of the plate, the newest, whose company is looked at."""
+    convoy_vehicles_max: int = Field(default=20, ge=1)
+    """Plates that a convoy question may name."""
     search_approval_seconds: int = Field(default=24 * 3600, ge=1)
     """How long after it was asked for an approval may be given and used."""
     picture_view_seconds: int = 3600

@@ -67,6 +67,15 @@ class AreaAsked(BaseModel):
         raise ValueError("say south < north and west < east, or latitude, longitude, radius_meters")
 
 
+class ConvoyAsked(BaseModel):
+    """What counts as together: at one camera within so many seconds, and so at so many cameras."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    within_seconds: int = Field(ge=1, le=86_400)
+    cameras: int = Field(ge=1, le=1000)
+
+
 class SearchForm(BaseModel):
     """What is looked for and why. What is missing is refused by the door, which records it."""
 
@@ -86,6 +95,9 @@ class SearchForm(BaseModel):
         default=None, max_length=60, description="of the plate; none named: any, also unknown"
     )
     hit: bool | None = Field(default=None, description="only reads that were hits, or were none")
+    convoy: ConvoyAsked | None = Field(
+        default=None, description="which plates were seen together with this one, instead"
+    )
     purpose: Annotated[StorableText, Field(max_length=100)] | None = None
     case_number: Annotated[StorableText, Field(max_length=100)] | None = None
     suspicion: Annotated[StorableText, Field(max_length=2000)] | None = None
@@ -222,7 +234,7 @@ def _refuse_other_search(asked: SearchRequest) -> None:
 
 def query_of(asked: SearchForm, policy: Policy) -> domain.Query:
     """The query if it may be asked; raises a `SearchRefused`."""
-    return domain.checked_query(
+    query = domain.checked_query(
         asked.plate,
         asked.lookalike,
         asked.from_at,
@@ -233,6 +245,9 @@ def query_of(asked: SearchForm, policy: Policy) -> domain.Query:
         asked.jurisdictions or [],
         asked.hit,
     )
+    if asked.convoy is None:
+        return query
+    return domain.checked_convoy(query, domain.Convoy(**asked.convoy.model_dump()), policy)
 
 
 def _pictures(routes: APIRouter, gate: Gate) -> None:

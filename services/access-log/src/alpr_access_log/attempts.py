@@ -14,7 +14,7 @@ from alpr_access_log.handlers import Attempt
 from alpr_common.errors import AlprError
 
 _QUERY_FIELDS = (
-    "plate", "lookalike", "from", "to", "camera_ids", "area", "jurisdictions", "hit",
+    "plate", "lookalike", "from", "to", "camera_ids", "area", "jurisdictions", "hit", "convoy",
     "approval_id", "limit", "cursor",
 )  # fmt: skip
 _APPROVALS = "/v1/search-approvals"

@@ -66,6 +66,21 @@ class RepeatNeedsApproval(AlprError):
     clause = "policy file"
 
 
+class ConvoyNeedsApproval(AlprError):
+    status = HTTPStatus.FORBIDDEN
+    title = "A convoy question needs a supervisor's approval"
+    clause = "policy file"
+
+
+class ConvoyMalformed(SearchRefused):
+    title = "That is not a convoy question"
+
+
+class ConvoyTooWide(SearchRefused):
+    title = "The convoy question covers too much"
+    clause = "policy file"
+
+
 class ApprovalNotFound(NotFound):
     title = "There is no such approval of yours"
 

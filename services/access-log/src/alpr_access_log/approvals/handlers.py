@@ -80,19 +80,40 @@ async def search(
     """
     agency_id = principal.agency_id
     async with store.recording(door.database, agency_id) as connection:
-        approval = await _locked(connection, agency_id, approval_id)
-        if approval.requested_by_id != principal.person_id:
-            raise ApprovalNotFound("Look at the list of what you asked for.")
-        state = approval.state(now)
-        if state != "approved":
-            raise ApprovalNotUsable(f"It is {state}; only what is approved can be searched for.")
-        details = {"approval_id": str(approval_id), "approved_by": approval.decided_by_id or ""}
+        approval = await usable(connection, principal, approval_id, now)
+        if approval.query.convoy is not None:
+            raise ApprovalNotUsable("It is of a convoy question: use it at /v1/searches/convoy.")
         page = await handlers.answer(
-            connection, door, principal, approval.reason, approval.query, limit, now, details
-        )
+            connection, door, principal, approval.reason, approval.query, limit, now,
+            details(approval),
+        )  # fmt: skip
         await approvals_store.use(connection, agency_id, approval_id, page.access_id, now)
     handlers.count_search()
     return page
+
+
+async def usable(
+    connection: Connection, principal: Principal, approval_id: UUID, now: datetime
+) -> Approval:
+    """The person's own approval, locked until it is used or the transaction ends.
+
+    Raises `ApprovalNotFound`, `ApprovalNotUsable`.
+    """
+    approval = await _locked(connection, principal.agency_id, approval_id)
+    if approval.requested_by_id != principal.person_id:
+        raise ApprovalNotFound("Look at the list of what you asked for.")
+    state = approval.state(now)
+    if state != "approved":
+        raise ApprovalNotUsable(f"It is {state}; only what is approved can be searched for.")
+    return approval
+
+
+def details(approval: Approval) -> dict[str, str]:
+    """What the record of a search says about the approval that it used."""
+    return {
+        "approval_id": str(approval.approval_id),
+        "approved_by": approval.decided_by_id or "",
+    }
 
 
 async def list_approvals(

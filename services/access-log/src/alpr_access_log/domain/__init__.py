@@ -3,6 +3,7 @@
 from alpr_access_log.domain.asking import (
     Reason,
     asks_for_the_same,
+    checked_convoy,
     checked_limit,
     checked_query,
     checked_reason,
@@ -19,6 +20,7 @@ from alpr_access_log.domain.places import (
 )
 from alpr_access_log.domain.query import (
     LARGEST,
+    Convoy,
     PlateQuestion,
     Position,
     Query,
@@ -46,6 +48,7 @@ __all__ = [
     "Area",
     "Box",
     "Circle",
+    "Convoy",
     "PlateQuestion",
     "Position",
     "Query",
@@ -53,6 +56,7 @@ __all__ = [
     "Refusal",
     "Who",
     "asks_for_the_same",
+    "checked_convoy",
     "checked_limit",
     "checked_query",
     "checked_reason",

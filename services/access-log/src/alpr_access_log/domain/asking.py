@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from alpr_access_log.domain.places import Area, Box, Circle
-from alpr_access_log.domain.query import Query, has_wildcard
+from alpr_access_log.domain.query import Convoy, Query, has_wildcard
 from alpr_access_log.refusals import (
     AccessExpired,
     CaseNumberMissing,
+    ConvoyMalformed,
+    ConvoyTooWide,
     LimitTooLarge,
     NotAttested,
     PlateMalformed,
@@ -133,6 +135,27 @@ def checked_query(
     if pattern is None:
         _refuse_wide_sweep(query, policy)
     return query
+
+
+def checked_convoy(query: Query, convoy: Convoy, policy: Policy) -> Query:
+    """`query` as a convoy question if it may be asked; raises a `SearchRefused`. That it was
+    approved is for the caller to see to."""
+    if query.plate is None or has_wildcard(query.plate) or query.lookalike:
+        raise ConvoyMalformed("Name one plate, as it is written: it is the one that others join.")
+    if query.area is not None or query.jurisdictions or query.hit is not None:
+        raise ConvoyMalformed("A convoy is narrowed by its time and by cameras alone.")
+    if query.to_at - query.from_at > timedelta(seconds=policy.convoy_window_max_seconds):
+        hours = policy.convoy_window_max_seconds // 3600
+        raise ConvoyTooWide(f"Ask for at most {hours} hours at once.")
+    if not 1 <= convoy.within_seconds <= policy.convoy_gap_max_seconds:
+        raise ConvoyTooWide(f"Together is at most {policy.convoy_gap_max_seconds} s apart.")
+    if convoy.cameras < policy.convoy_cameras_min:
+        raise ConvoyTooWide(
+            f"Ask for at least {policy.convoy_cameras_min} cameras: at fewer it is only traffic."
+        )
+    if query.camera_ids and len(query.camera_ids) < convoy.cameras:
+        raise ConvoyMalformed("Name at least as many cameras as have to agree, or none.")
+    return replace(query, convoy=convoy)
 
 
 def _checked_pattern(plate: str, policy: Policy) -> str:

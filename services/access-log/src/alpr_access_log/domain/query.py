@@ -34,10 +34,19 @@ class PlateQuestion:
 
 
 @dataclass(frozen=True)
+class Convoy:
+    """Together: at one camera at most `within_seconds` apart, and so at `cameras` or more."""
+
+    within_seconds: int
+    cameras: int
+
+
+@dataclass(frozen=True)
 class Query:
     """What a search asks for. Times are aware; `to_at` is exclusive.
 
-    No plate is a sweep: everything that passed an area or cameras.
+    No plate is a sweep: everything that passed an area or cameras. With `convoy` it asks which
+    plates were seen together with this one.
     """
 
     plate: str | None
@@ -48,9 +57,12 @@ class Query:
     area: Area | None = None
     jurisdictions: tuple[str, ...] = ()
     hit: bool | None = None
+    convoy: Convoy | None = None
 
     @property
     def subject(self) -> str:
+        if self.convoy is not None:
+            return f"convoy:{self.plate}"
         return f"plate:{self.plate}" if self.plate is not None else "sweep"
 
     def to_record(self) -> dict[str, Any]:
@@ -72,6 +84,8 @@ class Query:
             said["jurisdictions"] = list(self.jurisdictions)
         if self.hit is not None:
             said["hit"] = self.hit
+        if self.convoy is not None:
+            said["convoy"] = dict(vars(self.convoy))
         return said
 
     @classmethod
@@ -85,6 +99,7 @@ class Query:
             area_of(record["area"]) if "area" in record else None,
             tuple(record.get("jurisdictions", ())),
             record.get("hit"),
+            Convoy(**record["convoy"]) if "convoy" in record else None,
         )
 
     @property

@@ -8,7 +8,12 @@ from alpr_access_log import domain, store
 from alpr_access_log.approvals import store as approvals_store
 from alpr_access_log.domain import AccessRecord, Position, Query, Reason
 from alpr_access_log.handlers.door import RECORDS, Door, Page, count_record, who
-from alpr_access_log.refusals import AccessNotYours, CursorInvalid, SweepNeedsApproval
+from alpr_access_log.refusals import (
+    AccessNotYours,
+    ConvoyNeedsApproval,
+    CursorInvalid,
+    SweepNeedsApproval,
+)
 from alpr_common.auth import Principal
 from alpr_common.postgres import Connection
 
@@ -18,10 +23,15 @@ async def search(
 ) -> Page:
     """The first page of a new access; the record is on disk before this returns.
 
-    Raises `SuspicionCopied`, `SweepNeedsApproval`, `RepeatNeedsApproval`, or an `Outage` when it
-    could not be recorded.
+    Raises `SuspicionCopied`, `SweepNeedsApproval`, `ConvoyNeedsApproval`, `RepeatNeedsApproval`,
+    or an `Outage` when it could not be recorded.
     """
     agency_id, person_id = principal.agency_id, principal.person_id
+    if query.convoy is not None:
+        raise ConvoyNeedsApproval(
+            "Ask a supervisor (POST /v1/search-approvals) and search with the approval.",
+            approvals="/v1/search-approvals",
+        )
     if query.plate is None:
         raise SweepNeedsApproval(
             "Ask a supervisor (POST /v1/search-approvals) and search with the approval.",
@@ -101,6 +111,8 @@ async def next_page(
             raise AccessNotYours("The cursor belongs to no search of yours. Search again.")
         policy = door.policy.of(agency_id)
         domain.refuse_expired(access.occurred_at, policy.search_paging_seconds, now)
+        if access.query.convoy is not None:
+            raise CursorInvalid("A convoy question has one page. Ask again.")
         if same_query is not None and same_query != access.query:
             raise CursorInvalid("The cursor belongs to another search. Search without it.")
         found = await store.find_reads(
