@@ -38,6 +38,8 @@ from alpr_matcher.telling import TopicRelay
 from bench._by_hand import AGENCY, Effective, enter, meanwhile
 
 _CHARACTERS = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"
+_TOLD_AT_MOST_SECONDS = 180.0
+"""On a machine that is busy otherwise, what is told by then has to do."""
 _BAD = 100
 _BAD_LINES = (
     "A?1,stolen_vehicle,Too wide,,,,,",
@@ -160,7 +162,8 @@ async def _told(stack: Stack, lists: HotLists) -> tuple[dict[str, Any], dict[str
         async with Effective(lists, servers).watching() as effective:
             async with meanwhile(effective.measure) as by_hand:
                 while await relay.tell_some(datetime.now(UTC)):
-                    pass
+                    if time.perf_counter() - began > _TOLD_AT_MOST_SECONDS:
+                        break
                 took = time.perf_counter() - began
                 # The last one entered waits for its message too.
                 telling = asyncio.create_task(relay.run())
@@ -168,10 +171,13 @@ async def _told(stack: Stack, lists: HotLists) -> tuple[dict[str, Any], dict[str
     finally:
         await publisher.stop()
         await asyncio.to_thread(services.stop_all)
+    async with lists.database.transaction() as connection:
+        left = (await telling_store.count(connection)).get(False, 0)
     told = {
-        "keys": waiting,
+        "keys": waiting - left,
+        "keys_left": left,
         "seconds": round(took, 2),
-        "per_second": round(waiting / took),
+        "per_second": round((waiting - left) / took),
         "cpu_seconds_of_this_process": round(time.process_time() - cpu, 2),
         "cpu_seconds_of_postgresql": round(await _server_cpu(lists.database) - server, 2),
     }

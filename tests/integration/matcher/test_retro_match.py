@@ -2,8 +2,6 @@
 recorded there, and put before people without a sound."""
 
 import asyncio
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import pytest
 from alpr_common.auth import Principal, TokenIssuer
 from alpr_common.messages.hit import HitKind
 from alpr_common.policy import Role
+from alpr_local.demo.retro import create_retro_accounts, retro_accounts
 from alpr_local.processes import Services
 from tests.integration.matcher.line import (
     AGENCY,
@@ -29,15 +28,17 @@ from tests.integration.matcher.line import (
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
-PASSWORD = "correct-horse-battery-47"
-
 
 @pytest.fixture(scope="module")
 def line(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Services:
-    accounts = tmp_path_factory.mktemp("accounts") / "retro.toml"
-    accounts.write_text(f'["{AGENCY}"]\nusername = "retro"\npassword = "{PASSWORD}"\n')
+    """The account is made as `make demo` makes it."""
+    folder = tmp_path_factory.mktemp("accounts")
+    accounts = retro_accounts(folder, AGENCY)
+    assert accounts.stat().st_mode & 0o077 == 0
     services.start("identity")
-    _service_account(services)
+    for _ in range(2):
+        create_retro_accounts(accounts, services.environment_for_tools())
+    assert retro_accounts(folder, AGENCY).read_text() == accounts.read_text(), "made once"
     services.start("access-log")
     services.start("alerts")
     services.start(
@@ -49,18 +50,6 @@ def line(services: Services, tmp_path_factory: pytest.TempPathFactory) -> Servic
         },
     )
     return services
-
-
-def _service_account(services: Services) -> None:
-    subprocess.run(
-        [
-            sys.executable, "-m", "alpr_identity", "create-person", "--agency", AGENCY,
-            "--username", "retro", "--role", "service", "--name", "Retro-match",
-            "--password-stdin",
-        ],
-        env=services.environment_for_tools(), input=PASSWORD, text=True, check=True,
-        capture_output=True,
-    )  # fmt: skip
 
 
 @pytest.mark.policy("131.7-3a")

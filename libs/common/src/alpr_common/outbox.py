@@ -82,22 +82,6 @@ async def put_many(
     await connection.execute(_NOTIFY)
 
 
-async def put_selected(
-    connection: Connection, topic: Topic, select: str, *arguments: object, timeout_seconds: float
-) -> None:
-    """As `put_many`, for the columns `key` and `value` of a query (a constant, with `arguments` as
-    $3, $4 …): a large import's records never leave the database."""
-    headers = json.dumps({name: text.decode() for name, text in trace_headers()})
-    await connection.execute(_ORDER)
-    # `select` is a constant of the caller's store; what varies are its arguments.
-    statement = (
-        "INSERT INTO outbox (topic, key, value, headers) "  # noqa: S608
-        f"SELECT $1::text, key, value, $2::jsonb FROM ({select}) given"
-    )
-    await connection.execute(statement, topic.name, headers, *arguments, timeout=timeout_seconds)
-    await connection.execute(_NOTIFY)
-
-
 class OutboxRelay:
     """Publishes the outbox of one database (as its runtime role), one relay at a time."""
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from alpr_local.demo.hits import print_hits
+from alpr_local.demo.retro import create_retro_accounts, retro_accounts
 from alpr_local.demo.setting_up import Administrator
 from alpr_local.demo.sign_ins import SignIn, create_administrator, sign_ins
 from alpr_local.demo.story import AGENCY_ID, CAMERAS, ENTRIES, DemoCamera
@@ -40,7 +41,9 @@ def run_demo(source: str | None, hotlist: Path | None) -> int:
         with console.status("starting Kafka and PostgreSQL"), Stack.local("demo") as stack:
             stack.create_topics()
             console.print(f"servers ready after {time.monotonic() - began:.1f} s")
-            services = Services(stack, {"ALPR_LOG_FORMAT": "json"})
+            accounts = retro_accounts(stack.folder / "secrets", AGENCY_ID)
+            variables = {"ALPR_MATCHER_RETRO_ACCOUNTS_FILE": str(accounts)}
+            services = Services(stack, {"ALPR_LOG_FORMAT": "json", **variables})
             services.ports = remembered_ports(stack.folder)
             try:
                 asyncio.run(_run(console, stack, services, source, hotlist, began))
@@ -84,6 +87,11 @@ async def _run(
     if not await _services_started(console, services, stopped):
         return
     people = sign_ins(stack.folder / "secrets")
+    await asyncio.to_thread(
+        create_retro_accounts,
+        retro_accounts(stack.folder / "secrets", AGENCY_ID),
+        services.environment_for_tools(),
+    )
     credentials = await asyncio.to_thread(_set_up, console, services, people, hotlist)
     _welcome(console, services, people, stack, time.monotonic() - began)
     traffic = (
