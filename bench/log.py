@@ -1,15 +1,17 @@
 """What the verifiable log costs: durable appends, checkpoints, proofs in a tree of a million.
 
-    python -m bench.log --json [--entries 1000000] [--seconds 6]
+    python -m bench.log --json [--entries 1000000] [--seconds 6] [--notify]
 
 On a PostgreSQL of its own, `fsync` on, everything under row-level security as the runtime role. A
-bare one-row commit is measured beside, because every figure of appending rests on the disk's
-flushes; read the ratios.
+bare commit of as many rows is measured in turns with each kind of appending, because all of them
+rest on the disk's flushes; read the ratios. Proofs are fetched over HTTP in this process and
+verified.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import random
 import sys
 import time
@@ -49,7 +51,7 @@ KEY = LogKey("alpr.example/bench", Ed25519PrivateKey.generate())
 AGENCY, MILLION = "IL0222900", "IL0222901"
 _PER_TRANSACTION = 100
 _AT_ONCE = 16
-_PROOFS = 400
+_PROOFS = 200
 _TURNS = 5
 _NOTIFYING = (
     "CREATE FUNCTION access_log.notify_too() RETURNS trigger LANGUAGE plpgsql AS "
@@ -66,30 +68,36 @@ WHERE e.agency_id = $1 AND e.entry_index >= $3
 """
 
 
-async def run(stack: Stack, entries: int, seconds: float) -> dict[str, Any]:
+async def run(stack: Stack, entries: int, seconds: float, notify: bool) -> dict[str, Any]:
     """All figures."""
+    load = os.getloadavg()[0]
     await migrate(stack.postgres_dsn("alpr_access_log_owner"), "alpr_access_log")
     database = await Database.connect(stack.postgres_dsn("alpr_access_log"), _AT_ONCE + 4)
     trust = Trust(KEY, FolderWitness(stack.witness_folder))
     sequencer = Sequencer(database, trust)
     try:
-        return {
-            "appends": await _appends(stack, database, seconds),
+        figures = {
+            "appends": await _appends(stack, database, seconds, notify),
             "checkpoints": await _checkpoints(database, sequencer, seconds),
             "proofs": await _proofs(stack, database, sequencer, entries),
         }
+        return figures | {"load_average": [round(load, 1), round(os.getloadavg()[0], 1)]}
     finally:
         await database.close()
 
 
-async def _appends(stack: Stack, database: Database, seconds: float) -> dict[str, Any]:
+async def _appends(
+    stack: Stack, database: Database, seconds: float, notify: bool
+) -> dict[str, Any]:
+    """Rates of durable appends and of bare commits, measured in turns: the machine is not the same
+    from one moment to the next."""
     admin = await asyncpg.connect(stack.postgres_admin_dsn)
     await admin.execute("CREATE TABLE access_log.bare (n int)")
     await admin.execute("GRANT INSERT ON access_log.bare TO alpr_access_log")
 
-    async def bare() -> None:
+    async def bare(count: int = 1) -> None:
         async with database.transaction(AGENCY) as connection:
-            await connection.execute("INSERT INTO bare VALUES (1)")
+            await connection.execute("INSERT INTO bare SELECT generate_series(1, $1::int)", count)
 
     async def single() -> None:
         async with store.recording(database, AGENCY) as connection:
@@ -99,13 +107,38 @@ async def _appends(stack: Stack, database: Database, seconds: float) -> dict[str
         async with database.transaction(AGENCY) as connection:
             await store.append_audits(connection, [_audit() for _ in range(_PER_TRANSACTION)])
 
-    figures = {
-        "bare_commits_per_second": await _rate(bare, seconds, 1),
-        "single_per_second": await _rate(single, seconds, 1),
-        "bare_commits_16_at_once_per_second": await _rate(bare, seconds, _AT_ONCE),
-        "grouped_by_100_per_second": await _rate(grouped, seconds, 1) * _PER_TRANSACTION,
+    kinds: dict[str, tuple[Callable[[], Awaitable[None]], int, int]] = {
+        "bare": (bare, 1, 1),
+        "single": (single, 1, 1),
+        "bare_16_at_once": (bare, _AT_ONCE, 1),
+        "single_16_at_once": (single, _AT_ONCE, 1),
+        "bare_by_100": (lambda: bare(_PER_TRANSACTION), 1, _PER_TRANSACTION),
+        "grouped_by_100": (grouped, 1, _PER_TRANSACTION),
     }
-    # In turns, because the machine is not the same from one moment to the next.
+    rates: dict[str, list[float]] = {name: [] for name in kinds}
+    for _ in range(_TURNS):
+        for name, (once, at_once, entries) in kinds.items():
+            rates[name].append(entries * await _rate(once, seconds / _TURNS, at_once))
+    figures: dict[str, Any] = {f"{n}_per_second": round(median(r)) for n, r in rates.items()}
+
+    def ratio(of: str, to: str) -> float:
+        return round(median(x / y for x, y in zip(rates[of], rates[to], strict=True)), 3)
+
+    figures["ratios_to_bare"] = {
+        "single": ratio("single", "bare"),
+        "single_16_at_once": ratio("single_16_at_once", "bare_16_at_once"),
+        "grouped_by_100": ratio("grouped_by_100", "bare_by_100"),
+    }
+    if notify:
+        figures["if_each_notified"] = await _notifying(admin, single, seconds)
+    await admin.close()
+    return figures
+
+
+async def _notifying(
+    admin: asyncpg.Connection, single: Callable[[], Awaitable[None]], seconds: float
+) -> dict[str, int]:
+    """Why the sequencer looks instead of being notified (docs/decisions/0006)."""
     for statement in _NOTIFYING:
         await admin.execute(statement)
     rates: dict[str, list[float]] = {"DISABLE": [], "ENABLE": []}
@@ -113,12 +146,9 @@ async def _appends(stack: Stack, database: Database, seconds: float) -> dict[str
         await admin.execute(f"ALTER TABLE access_log.log_leaf {turn} TRIGGER notify_too")
         rounds.append(await _rate(single, seconds, _AT_ONCE))
     await admin.execute("DROP FUNCTION access_log.notify_too() CASCADE")
-    await admin.close()
-    figures["single_16_at_once_per_second"] = median(rates["DISABLE"])
-    figures["single_16_at_once_if_each_notified_per_second"] = median(rates["ENABLE"])
-    single_ratio = figures["single_per_second"] / figures["bare_commits_per_second"]
-    return {name: round(value) for name, value in figures.items()} | {
-        "single_to_bare_ratio": round(single_ratio, 2)
+    return {
+        "without_per_second": round(median(rates["DISABLE"])),
+        "with_per_second": round(median(rates["ENABLE"])),
     }
 
 
@@ -209,9 +239,13 @@ async def _proofs(
             index = _three(rng.randrange(size // 256))
             (await client.get(f"tile/entries/{index}")).raise_for_status()
 
+        async def one_row() -> None:
+            async with database.transaction(MILLION) as connection:
+                await connection.fetchval("SELECT 1")
+
         for name, ask in (
-            ("inclusion", inclusion), ("consistency", consistency), ("full_tile", tile),
-            ("entry_bundle", bundle),
+            ("bare_transaction", one_row), ("inclusion", inclusion),
+            ("consistency", consistency), ("full_tile", tile), ("entry_bundle", bundle),
         ):  # fmt: skip
             figures[f"{name}_ms"] = await _latency(ask, _PROOFS)
 
@@ -302,10 +336,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="one JSON object, nothing else")
     parser.add_argument("--entries", type=int, default=1_000_000)
-    parser.add_argument("--seconds", type=float, default=6)
+    parser.add_argument("--seconds", type=float, default=6, help="for each rate")
+    parser.add_argument("--notify", action="store_true", help="also what notifying would cost")
     given = parser.parse_args()
     with temporary_stack(say=lambda text: print(text, file=sys.stderr)) as stack:
-        figures = asyncio.run(run(stack, given.entries, given.seconds))
+        figures = asyncio.run(run(stack, given.entries, given.seconds, given.notify))
     print(json.dumps(figures, indent=None if given.json else 1))
 
 
