@@ -37,8 +37,9 @@ def found_in(made: Department, limits: MisuseLimits | None = None) -> list[Findi
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.policy("131.4", "131.6-3b", "131.6-3c", "131.6-3d", "131.6-3e")
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [2])
 def test_a_year_with_planted_misuse_all_of_which_is_found(seed: int) -> None:
     made = honest(YEAR, 365, seed)
     plant(made, times=2)
@@ -50,6 +51,7 @@ def test_a_year_with_planted_misuse_all_of_which_is_found(seed: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.policy("131.4")
 @pytest.mark.parametrize("seed", [11, 12])
 def test_honest_work_is_hardly_ever_pointed_out(seed: int) -> None:

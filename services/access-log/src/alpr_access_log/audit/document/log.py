@@ -80,7 +80,7 @@ def _purges(summary: Summary) -> Table:
     ]  # fmt: skip
     total = sum(one.count for one in summary.purges)
     return Table(
-        f"Purges: {number(len(summary.purges))}, {number(total)} reads; each has its certificate "
+        f"Purges: {number(len(summary.purges))} of {number(total)} reads; each has its certificate "
         "in the log",
         ("When", "What", "Removed", "Kept by holds", "Certificate"), rows, (20, 20, 12, 12, 36),
         frozenset({2, 3}), empty="Nothing was purged.",
