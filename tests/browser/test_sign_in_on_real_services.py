@@ -29,12 +29,12 @@ _WITHDRAWN_MS = 30_000
 _PLACES = {
     "rivera": ["Alerts", "Search", "Hot list"],
     "hale": [
-        "Alerts", "Search", "Hot list", "Approvals", "Access records", "Log check", "Holds",
-        "Evidence", "Training",
+        "Alerts", "Search", "Hot list", "Approvals", "Access records", "Log check", "Audit",
+        "Holds", "Evidence", "Training",
     ],
     "reyes": [
-        "Alerts", "Search", "Hot list", "Access records", "Log check", "Holds", "Evidence",
-        "People", "Training",
+        "Alerts", "Search", "Hot list", "Access records", "Log check", "Audit", "Holds",
+        "Evidence", "People", "Training",
     ],
 }  # fmt: skip
 
@@ -88,7 +88,7 @@ async def test_who_must_have_a_second_factor_enrols_first_and_then_signs_in_with
         assert len(codes) == 10
         await page.get_by_role("link", name="I have written them down").click()
         await expect(page.get_by_role("heading", name="Access records")).to_be_visible()
-        assert await places(page) == ["Access records", "Log check", "Holds", "Training"]
+        assert await places(page) == ["Access records", "Log check", "Audit", "Holds", "Training"]
 
     async with person_at(chromium, agency.console_url, width=390, height=844, touch=True) as osei:
         page = osei.page
