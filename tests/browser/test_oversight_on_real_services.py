@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.e2e,
     pytest.mark.integration,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),  # of the first: starting everything on a busy machine too
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
