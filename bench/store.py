@@ -46,12 +46,14 @@ _INDEXES = {
     "primary_key": "ALTER TABLE {t} ADD PRIMARY KEY (read_id, captured_at)",
     "plate": "CREATE INDEX ON {t} (agency_id, plate, captured_at)",
     "match_key": "CREATE INDEX ON {t} (agency_id, match_key, captured_at)",
-    "match_key_reversed": (
-        'ALTER TABLE {t} ADD COLUMN match_key_reversed text COLLATE "C" '
-        "GENERATED ALWAYS AS (reverse(match_key)) STORED; "
-        "CREATE INDEX ON {t} (agency_id, match_key_reversed, captured_at)"
-    ),
+    "camera": "CREATE INDEX ON {t} (agency_id, camera_id, captured_at)",
     "captured": "CREATE INDEX ON {t} (agency_id, captured_at, read_id)",
+    # Not an index of the table, but what patterns are looked up in: its trigger, rows and GIN.
+    "seen_plates": (
+        "TRUNCATE access_log.seen_plate; CREATE TRIGGER note AFTER INSERT ON {t} "
+        "REFERENCING NEW TABLE AS added FOR EACH STATEMENT "
+        "EXECUTE FUNCTION access_log.note_seen_plates()"
+    ),
 }
 
 
