@@ -165,19 +165,14 @@ def _table(paper: Sheet, block: Table, *, small: bool = False) -> None:
     whole = sum(block.widths)
     widths = tuple(WIDTH * width / whole for width in block.widths)
     with paper.rows(widths, head=block.head) as table:
-        for number, cells in enumerate((block.head, *block.rows)):
+        for cells in (block.head, *block.rows):
             row = table.row()
             for column, cell in enumerate(cells):
                 align = "R" if column in block.numbers else "L"
-                row.cell(_wrappable(latin(cell)) if number else latin(cell), align=align)
+                row.cell(latin(cell), align=align)
     if block.more:
         paper.words(f"... and {block.more} more, in the tables (tables.zip).", colour=GREY)
     paper.ln(1)
-
-
-def _wrappable(text: str) -> str:
-    """Text whose long words may be broken: a hash or an id is wider than its column."""
-    return text
 
 
 def _chart(paper: Sheet, block: Chart) -> None:
