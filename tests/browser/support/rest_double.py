@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from fastapi import Body, Depends, FastAPI, File, Header, Query, Request, Response, UploadFile
+from fastapi import Body, Depends, FastAPI, Header, Query, Request, Response
 from sse_starlette import EventSourceResponse
 
 from alpr_access_log import domain as door
@@ -27,11 +27,10 @@ from alpr_alerts.store import AttachedHit, TakenStep
 from alpr_alerts.view import detail_view, view
 from alpr_common.auth import Gate, NotSignedIn, Principal, TokenIssuer, TokenVerifier
 from alpr_common.errors import AlprError, NotFound
-from alpr_common.plates import match_key, normalize
 from alpr_common.policy import Policy, Role
 from alpr_common.web import create_web_app, problem
-from alpr_matcher import domain as hot_list
 from tests.browser.support.canned import Canned
+from tests.browser.support.hotlist_double import HotListRoutes
 from tests.browser.support.sightings import AGENCY, Pictured
 
 PASSWORD = "correct-horse-battery-47"
@@ -69,7 +68,7 @@ class SecondFactorNeeded(AlprError):
     clause = "131.7-3c"
 
 
-class Double:
+class Double(HotListRoutes):
     """The state behind the APIs, and the app that serves them."""
 
     def __init__(self) -> None:
@@ -309,78 +308,6 @@ class Double:
             shown = next(s for s in self.pictures.values() if s.hit.read.read_id == read_id)
             jpeg = shown.frame_jpeg if kind == "frame" else shown.plate_jpeg
             return Response(jpeg, media_type="image/jpeg")
-
-    def _hot_list(self, app: FastAPI) -> None:
-        access = Depends(self.gate.access())
-        importers = Depends(self.gate.access(Role.SUPERVISOR, Role.ADMINISTRATOR))
-
-        @app.post("/v1/hotlist/entries", status_code=201)
-        async def add(body: dict[str, Any], caller: Principal = access) -> dict[str, Any]:
-            now = datetime.now(UTC)
-            until = body.get("expires_at")
-            ends = hot_list.manual_expiry(
-                until and datetime.fromisoformat(until), now, self.policy, now
-            )
-            category = hot_list.known_category(body.get("category", ""), self.policy)
-            entry = {
-                **{k: body.get(k) for k in ("case_number", "vehicle", "caution", "category")},
-                "entry_id": str(uuid4()), "plate": hot_list.plain_plate(body.get("plate", "")),
-                "reason": hot_list.stated_reason(body.get("reason")), "source": "manual",
-                "jurisdiction": hot_list.plain_jurisdiction(body.get("jurisdiction")),
-                "priority": category.priority, "effective_at": now.isoformat(),
-                "expires_at": ends.isoformat(), "state": "live", "added_by_name": caller.name,
-            }  # fmt: skip
-            self._keep(entry, "added", caller, str(entry["reason"]))
-            return entry
-
-        @app.get("/v1/hotlist/entries")
-        async def entries(
-            plate: str = "", category: str = "", state: str = "live", _p: Principal = access
-        ) -> dict[str, Any]:
-            key = match_key(normalize(plate))
-            fit = [
-                e for e in reversed(self.entries.values())
-                if (not key or match_key(e["plate"]) == key)
-                and category in ("", e["category"]) and state in ("all", e["state"])
-            ]  # fmt: skip
-            return {"items": fit, "next_cursor": None}
-
-        @app.get("/v1/hotlist/entries/{entry_id}")
-        async def entry(entry_id: str, _p: Principal = access) -> dict[str, Any]:
-            return self.entries[entry_id]
-
-        @app.get("/v1/hotlist/entries/{entry_id}/history")
-        async def history(entry_id: str, _p: Principal = access) -> dict[str, Any]:
-            return {"items": self.versions[entry_id], "next_cursor": None}
-
-        @app.post("/v1/hotlist/entries/{entry_id}/retract")
-        async def retract(
-            entry_id: str, body: dict[str, Any], caller: Principal = access
-        ) -> dict[str, Any]:
-            why = hot_list.stated_reason(body.get("reason"))
-            entry = self.entries[entry_id] | {"state": "retracted"}
-            self._keep(entry, "retracted", caller, why)
-            return entry
-
-        @app.post("/v1/hotlist/import")
-        async def import_file(
-            file: Annotated[UploadFile, File()], source: str = "import", _p: Principal = importers
-        ) -> dict[str, Any]:
-            lines = (await file.read()).decode().splitlines()[1:]
-            bad = [n for n, line in enumerate(lines, 2) if line.startswith(",")]
-            return {
-                "added": len(lines) - len(bad), "changed": 0, "unchanged": 0,
-                "rejected": [{"line": n, "what": "there is no plate"} for n in bad],
-                "rejected_count": len(bad), "source": source,
-            }  # fmt: skip
-
-    def _keep(self, entry: dict[str, Any], change: str, caller: Principal, why: str) -> None:
-        self.entries[entry["entry_id"]] = entry
-        version = {
-            "change": change, "changed_at": datetime.now(UTC).isoformat(),
-            "person_name": caller.name, "why": why,
-        }  # fmt: skip
-        self.versions.setdefault(entry["entry_id"], []).insert(0, version)
 
 
 def _move(alert: alerts.Alert, action: alerts.Action, body: dict[str, Any]) -> alerts.Move:
