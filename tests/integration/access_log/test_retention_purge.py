@@ -94,6 +94,33 @@ async def test_pictures_whose_deletion_failed_are_deleted_by_the_next_run(
 
 
 @pytest.mark.policy("131.7-1d")
+async def test_that_a_plate_was_seen_is_forgotten_with_its_reads(
+    door: DoorUnderTest, keeping: Holds, agency: str
+) -> None:
+    longer = Policy(reads_retention_days=60)
+    both = AgencyPolicies(Policy(), {"other": longer})
+    own, others = await stored_read(door, agency, 42), await stored_read(door, "other", 42)
+    keeping = Holds(door.database, keeping.pictures, both, keeping.alerts)
+    count = "SELECT count(*) FROM access_log.seen_plate WHERE agency_id = $1 AND day = $2"
+    admin = await asyncpg.connect(door.stack.postgres_admin_dsn)
+
+    async def seen() -> list[int]:
+        day = own.captured_at.date()
+        return [await admin.fetchval(count, read.agency_id, day) for read in (own, others)]
+
+    try:
+        assert await seen() == [1, 1]
+        await retention.enforce(keeping, NOW)
+        assert await seen() == [0, 1]
+        await retention.enforce(keeping, NOW + timedelta(days=40))
+        assert await seen() == [0, 0]
+        table = f"access_log.seen_plate_{own.captured_at:%Y%m%d}"
+        assert await admin.fetchval("SELECT to_regclass($1)", table) is None
+    finally:
+        await admin.close()
+
+
+@pytest.mark.policy("131.7-1d")
 async def test_a_purge_that_the_log_does_not_take_removes_nothing(
     door: DoorUnderTest, keeping: Holds, agency: str
 ) -> None:
