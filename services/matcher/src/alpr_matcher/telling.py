@@ -7,6 +7,7 @@ million keys of an import.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime
 
@@ -24,7 +25,10 @@ from alpr_matcher.telling_store import Untold
 log = structlog.get_logger()
 
 _URGENT_AT_ONCE = 500
-_OTHERS_AT_ONCE = 1000
+# What an urgent change waits for at most is the portion in hand: as many keys as this machine, as
+# busy as it is now, tells in that time.
+_PORTION_SECONDS = 0.25
+_OTHERS_LEAST, _OTHERS_MOST = 50, 1000
 _AFTER_OUTAGE_SECONDS = 0.5
 _LANES = {True: "urgent", False: "bulk"}
 TOLD = Counter("alpr_hotlist_told_total", "Hot list messages sent", ["topic", "lane"])
@@ -43,6 +47,7 @@ class TopicRelay:
         self._lists, self._publisher = lists, publisher
         # Where the other lane goes on: an index full of rows that were sent is not read again.
         self._behind = 0
+        self._others_at_once = _OTHERS_LEAST
 
     async def run(self) -> None:
         """Until cancelled; outages of either side are waited out."""
@@ -68,13 +73,14 @@ class TopicRelay:
 
         Raises `Outage`; then the portion still waits.
         """
+        began = time.monotonic()
         async with self._lists.database.transaction() as connection:
             if not await telling_store.is_telling(connection):
                 return False
             urgent, some = True, await telling_store.take(connection, True, 0, _URGENT_AT_ONCE)
             if not some:
                 urgent, some = False, await telling_store.take(
-                    connection, False, self._behind, _OTHERS_AT_ONCE
+                    connection, False, self._behind, self._others_at_once
                 )  # fmt: skip
             if not some:
                 # Ids do not commit in their order: look from the beginning when at the end.
@@ -94,6 +100,8 @@ class TopicRelay:
             await telling_store.drop(connection, urgent, some)
         if not urgent:
             self._behind = some[-1].untold_id
+            fitting = len(some) * _PORTION_SECONDS / max(time.monotonic() - began, 0.001)
+            self._others_at_once = round(min(max(fitting, _OTHERS_LEAST), _OTHERS_MOST))
         self._note(urgent, some, len(records), len(patterns))
         return True
 
