@@ -17,9 +17,12 @@ import torch
 from alpr_training.detector.train import train as train_detector
 from alpr_training.export import export_detector, export_reader
 from alpr_training.loop import Plan
+from alpr_training.plate_art.glyphs import CHARSET
+from alpr_training.reader.cells import cells_of
 from alpr_training.reader.decoding import JURISDICTION_CODES, read
-from alpr_training.reader.samples import Samples
+from alpr_training.reader.samples import Samples, exchanged
 from alpr_training.reader.selflabel import settled_text
+from alpr_training.reader.train import either_o_or_0
 from alpr_training.reader.train import train as train_reader
 from alpr_training.shipped import ShippedModels
 from alpr_training.synth.lettering import FontsMissing, plate_fonts
@@ -100,3 +103,41 @@ def test_self_labels_do_not_teach_the_letter_o_as_zero() -> None:
     assert settled_text("GET0UT", brazilian=False) == "GETOUT"
     assert settled_text("BA3020Z", brazilian=False) == ""
     assert settled_text("WN0605", brazilian=False) == "WN0605"
+
+
+def test_in_us_texts_a_zero_may_be_either_and_elsewhere_it_may_not() -> None:
+    zero, letter = CHARSET.index("0") + 1, CHARSET.index("O") + 1
+    likely = torch.full((2, 1, len(CHARSET) + 1), -9.0)
+    likely[:, 0, zero], likely[:, 0, letter] = np.log(0.2), np.log(0.7)
+    after = either_o_or_0(likely, torch.tensor([True, False]))
+    assert after[0, 0, zero].exp().item() == pytest.approx(0.9)
+    assert torch.equal(after[1], likely[1])
+
+
+def test_characters_are_exchanged_with_their_pixels_and_among_their_kind() -> None:
+    picture = np.repeat(np.arange(60, dtype=np.uint8)[None] // 10, 8, axis=0)
+    cells = tuple(i / 60 for i in (10, 20, 30, 40, 50))
+    for seed in range(5):
+        after, text = exchanged(picture, "AB12", cells, np.random.default_rng(seed))
+        stood = [int(after[0, place]) - 1 for place in (15, 25, 35, 45)]
+        assert "".join("AB12"[i] for i in stood) == text
+        assert text[:2].isalpha()
+        assert text[2:].isdigit()
+        assert after.shape == picture.shape
+
+
+def test_cells_lie_between_the_characters_and_two_lines_have_none() -> None:
+    grey = np.full((48, 160), 220, np.uint8)
+    for centre in (30, 60, 90, 120):
+        grey[12:38, centre - 8 : centre + 8] = 20
+    likely = np.full((80, len(CHARSET) + 1), -9.0, np.float32)
+    likely[:, 0] = -0.01
+    for step, character in zip((7, 14, 22, 29), "AB12", strict=True):
+        likely[step] = -9
+        likely[step, CHARSET.index(character) + 1] = -0.01
+    cells = cells_of(grey, likely, "AB12")
+    assert cells is not None
+    inner = [edge * 160 for edge in cells[1:-1]]
+    assert all(low < edge < high for edge, low, high in zip(inner, (38, 68, 98), (52, 82, 112),
+                                                            strict=True))  # fmt: skip
+    assert cells_of(grey, np.roll(likely, 25, axis=0), "AB12") is None

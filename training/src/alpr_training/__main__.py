@@ -20,6 +20,9 @@ SELF_SHARE = 0.16
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     options = _parser().parse_args(arguments)
+    if options.into is not None:
+        options.runs, options.models = options.into / "runs", options.into / "models"
+        options.self_labels = options.into / "self-labels"
     commands = {
         "models": _models,
         "reader": _reader,
@@ -42,10 +45,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", type=Path, default=Path("training/runs"))
     parser.add_argument("--models", type=Path, default=Path("models"))
     parser.add_argument("--self-labels", type=Path, default=Path("training/cache/self-labels"))
+    parser.add_argument(
+        "--into", type=Path, help="put runs, models and self-labels under this folder instead"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     commands = parser.add_subparsers(dest="command", required=True)
     models = commands.add_parser("models", help="everything: train, export, evaluate, cards")
+    models.add_argument(
+        "--size", type=float, default=1.0, help="part of the steps; 0.002 tries every stage out"
+    )
     reader = commands.add_parser("reader", help="train the plate reader (continues its run)")
     reader.add_argument("--until", type=int, help="stop after this step, to continue later")
     detector = commands.add_parser("detector", help="train the plate detector (continues its run)")
@@ -67,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
 def _models(options: argparse.Namespace) -> None:
     """Every stage in order; what the runs have already done is passed over."""
     options.only, options.pictures, options.cards, options.errors = None, None, True, False
+    options.reader_steps = max(2, round(options.reader_steps * options.size))
+    options.detector_steps = max(2, round(options.detector_steps * options.size))
     if not (options.self_labels / "labels.json").exists():
         options.until = round(options.reader_steps * SELF_LABEL_AFTER)
         _reader(options)

@@ -14,7 +14,9 @@ from alpr_training.reader.network import ReaderNetwork
 from alpr_training.reader.samples import SIZE, to_input
 from alpr_training.synth.camera import Shot, reader_crop
 
-TEXT_CONFIDENCE_THRESHOLD = 0.8
+TEXT_CONFIDENCE_THRESHOLD = 0.7
+"""From here on val plates put into val scenes are read right more often than wrong (0.65 to 0.7: 1
+of 3, 0.7 to 0.8: 8 of 12); no val negative comes above 0.36."""
 SHORTEST_TEXT = 3
 
 
