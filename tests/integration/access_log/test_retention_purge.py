@@ -232,7 +232,7 @@ async def test_the_command_purges_and_says_so(
 
     def run(*more: str) -> str:
         done = subprocess.run(
-            [*command, *more], env=environment, capture_output=True, text=True, timeout=60
+            [*command, *more], env=environment, capture_output=True, text=True, timeout=240
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
