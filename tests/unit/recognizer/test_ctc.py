@@ -138,7 +138,8 @@ def test_two_rows_and_a_few_characters_have_no_extent() -> None:
 
 def test_a_text_of_another_length_in_doubt_is_a_candidate_and_a_sure_one_has_none() -> None:
     doubtful = placed({2: "A", 5: "B", 8: "C"})
-    doubtful[8, CHARSET.index("C") + 1] = 5.2
+    doubtful[8, CHARSET.index("C") + 1] = 5.1
+    doubtful *= 2
     assert {c.text for c in ctc_candidates(doubtful, 1.0, CHARSET)} == {"ABC", "AB"}
     sure = placed({2: "A", 5: "B", 8: "C"}) * 4
     assert [c.text for c in ctc_candidates(sure, 1.0, CHARSET)] == ["ABC"]

@@ -13,6 +13,8 @@ _BEAMS = 8
 _LEAST_STEP_PROBABILITY = 1e-3
 _LEAST_CANDIDATE = 0.02
 """A text of another length is considered from this part of the best one's probability on."""
+_HOPELESS = 0.3
+"""Per character: what is no plate is often read as something; its other lengths are no matter."""
 _FEWEST_PLACED = 4
 _BLANK = 0
 _SURE_BLANK = 0.9999
@@ -45,10 +47,12 @@ def ctc_candidates(logits: Floats, temperature: float, charset: str) -> list[Rea
     for text, probability in texts:
         of_length[len(text)] = of_length.get(len(text), 0.0) + probability / total
         best_of_length.setdefault(len(text), (text, probability))
+    best, most = texts[0]
+    least = _LEAST_CANDIDATE * most if most >= _HOPELESS ** len(best) else most
     return [
         _reading(steps, text, probability, of_length[len(text)])
         for text, probability in best_of_length.values()
-        if text == texts[0][0] or probability >= _LEAST_CANDIDATE * texts[0][1]
+        if text == best or probability >= least
     ]
 
 
