@@ -44,7 +44,7 @@ LINE: dict[str, Any] = {
     "person_id": ID, "username": "rivera", "name": "Ofc. Dana Rivera", "rank": "",
     "role": "officer", "leads": TRAINING, "alpr": TRAINING, "reminders": [],
 }  # fmt: skip
-LISTS = {"items": [], "next_cursor": None}
+LISTS: dict[str, Any] = {"items": [], "next_cursor": None}
 PACKAGE: dict[str, Any] = {
     "evidence_id": ID, "inventory_number": "EV-2026-1", "case_number": "26-018834",
     "purpose": "stolen_vehicle", "prepared_at": NOW, "prepared_by": WHO, "digest": "ab" * 32,
