@@ -158,6 +158,7 @@ async def _day(connection: Any, day: date, count: int, rows: int, lock: asyncio.
             await connection.execute(
                 f"CREATE TABLE {table} (LIKE {parent} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"
             )
+            await connection.execute(f"ALTER TABLE {table} OWNER TO alpr_access_log_owner")
         await connection.execute(
             _FILL.format(table=reads), first_at, end_at - first_at, count, list(AGENCIES),
             float(rows // SEEN_TIMES), _MESSAGE, timeout=3600,
