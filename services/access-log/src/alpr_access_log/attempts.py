@@ -88,6 +88,11 @@ async def _body(request: Request) -> dict[str, Any]:
         said = await request.json()
     except (ValueError, RecursionError, HTTPException):
         return {}  # not JSON, nested without end, or larger than a request may be
+    except ExceptionGroup as group:
+        # A middleware's task group wraps what the limit of the body raised.
+        if group.split(HTTPException)[1] is not None:
+            raise
+        return {}
     return said if isinstance(said, dict) else {}
 
 
