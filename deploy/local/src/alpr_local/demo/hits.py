@@ -1,6 +1,7 @@
 """Each hit as it comes, straight from the topic, one line each."""
 
 import asyncio
+from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
@@ -22,9 +23,15 @@ async def print_hits(bootstrap_servers: str, console: Console) -> None:
                 break
             except KafkaError:
                 await asyncio.sleep(1)
+        told: set[UUID] = set()
         async for message in consumer:
-            if message.value is not None:
-                console.print(_line(Hit.from_bytes(message.value)))
+            if message.value is None:
+                continue
+            hit = Hit.from_bytes(message.value)
+            # Retro-match finds again what was hit live; the id is the same, and one line is enough.
+            if hit.hit_id not in told:
+                told.add(hit.hit_id)
+                console.print(_line(hit))
     finally:
         await consumer.stop()
 
