@@ -36,6 +36,11 @@ BODY_MAX_BYTES = 64 * 1024
 NOT_KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
+async def no_store(response: Response) -> None:
+    """A dependency of routers whose answers nobody may keep."""
+    response.headers.update(NOT_KEPT)
+
+
 class AreaAsked(BaseModel):
     """A box (`south`, `west`, `north`, `east`) or a circle (`latitude`, `longitude`,
     `radius_meters`), in degrees and meters."""

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from alpr_access_log.api import RecordedRoute
+from alpr_access_log.api import NOT_KEPT, RecordedRoute, no_store
 from alpr_access_log.audit import figures, given
 from alpr_access_log.audit.bodies import (
     AnalysisShown,
@@ -37,7 +37,6 @@ from alpr_common.web import StorableText
 
 AUDITORS = (Role.ADMINISTRATOR, Role.AUDITOR, Role.SUPERVISOR)
 _BODY_MAX_BYTES = 12 * 1024 * 1024
-_NOT_KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 # The page draws its figures itself and needs nothing from anywhere.
 _PAGE_ALONE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
 
@@ -52,15 +51,11 @@ def _audit(request: Request) -> Audit:
 TheAudit = Annotated[Audit, Depends(_audit)]
 
 
-async def _no_store(response: Response) -> None:
-    response.headers.update(_NOT_KEPT)
-
-
 def router(gate: Gate) -> APIRouter:
     """All routes of the audit."""
     routes = APIRouter(
         prefix="/v1/audit", tags=["audit"], max_body_size=_BODY_MAX_BYTES,
-        dependencies=[Depends(_no_store)], route_class=RecordedRoute,
+        dependencies=[Depends(no_store)], route_class=RecordedRoute,
     )  # fmt: skip
     _packages(routes, gate)
     _findings(routes, gate)
@@ -120,7 +115,7 @@ def _packages(routes: APIRouter, gate: Gate) -> None:
             audit, principal, package_id, name, datetime.now(UTC)
         )
         headers = (
-            _NOT_KEPT
+            NOT_KEPT
             | _PAGE_ALONE
             | {"Content-Disposition": f'attachment; filename="audit-{package_id}-{name}"'}
         )

@@ -11,7 +11,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from alpr_access_log.api import RecordedRoute
+from alpr_access_log.api import NOT_KEPT, RecordedRoute, no_store
 from alpr_access_log.evidence import handlers as evidence
 from alpr_access_log.evidence.domain import checked_asked
 from alpr_access_log.evidence.gathering import Evidence
@@ -22,7 +22,6 @@ from alpr_common.messages.base import Instant
 from alpr_common.web import StorableText
 
 _BODY_MAX_BYTES = 256 * 1024
-_NOT_KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _MOST_READS = 500
 _MOST_ALERTS = 50
 
@@ -68,15 +67,11 @@ def _evidence(request: Request) -> Evidence:
 TheEvidence = Annotated[Evidence, Depends(_evidence)]
 
 
-async def _no_store(response: Response) -> None:
-    response.headers.update(_NOT_KEPT)
-
-
 def router(gate: Gate) -> APIRouter:
     """All routes of evidence packages."""
     routes = APIRouter(
         prefix="/v1/evidence", tags=["evidence"], max_body_size=_BODY_MAX_BYTES,
-        dependencies=[Depends(_no_store)], route_class=RecordedRoute,
+        dependencies=[Depends(no_store)], route_class=RecordedRoute,
     )  # fmt: skip
     _key(routes)
     _packages(routes, gate)
@@ -139,7 +134,7 @@ def _packages(routes: APIRouter, gate: Gate) -> None:
     )
     async def download(evidence_id: UUID, principal: decider, found: TheEvidence) -> Response:
         package, content = await evidence.download(found, principal, evidence_id, datetime.now(UTC))
-        headers = _NOT_KEPT | {
+        headers = NOT_KEPT | {
             "Content-Disposition": f'attachment; filename="{package.inventory_number}.zip"'
         }
         return Response(content, media_type="application/zip", headers=headers)

@@ -8,10 +8,10 @@ from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from alpr_access_log.api import LOG_READERS, RecordedRoute
+from alpr_access_log.api import LOG_READERS, RecordedRoute, no_store
 from alpr_access_log.holds import domain as holds_domain
 from alpr_access_log.holds import handlers as holds
 from alpr_access_log.holds.handlers import Holds
@@ -23,7 +23,6 @@ from alpr_common.web import StorableText
 
 DECIDERS = (Role.SUPERVISOR, Role.ADMINISTRATOR)
 _BODY_MAX_BYTES = 256 * 1024
-_NOT_KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class HoldRequest(BaseModel):
@@ -62,15 +61,11 @@ def _holds(request: Request) -> Holds:
 TheHolds = Annotated[Holds, Depends(_holds)]
 
 
-async def _no_store(response: Response) -> None:
-    response.headers.update(_NOT_KEPT)
-
-
 def router(gate: Gate) -> APIRouter:
     """All routes of holds."""
     recorded = APIRouter(
         prefix="/v1/holds", tags=["holds"], max_body_size=_BODY_MAX_BYTES,
-        dependencies=[Depends(_no_store)], route_class=RecordedRoute,
+        dependencies=[Depends(no_store)], route_class=RecordedRoute,
     )  # fmt: skip
     _deciding(recorded, gate)
     _looking(recorded, gate)
