@@ -11,7 +11,7 @@ import pytest
 from alpr_alerts import domain as alerts
 from alpr_alerts.view import view
 from alpr_common.policy import Policy
-from alpr_console.domain.alert import Alert
+from alpr_console.domain.alert import Alert, HistoryStep, step_text
 from alpr_console.domain.comparison import compare, stages
 from alpr_console.domain.words import percent, plain
 from tests.browser.support.sightings import Sighting, hit_of
@@ -97,3 +97,19 @@ def test_refusals_speak_the_words_of_the_page() -> None:
     assert plain("one of traffic_crash", {"traffic_crash": "Traffic crash"}).endswith(
         "Traffic crash"
     )
+
+
+@pytest.mark.policy("131.6-5")
+@pytest.mark.parametrize(
+    ("step", "to", "told"),
+    [
+        ("escalated", "communications", "Escalated to Communications"),
+        ("escalated", "supervisor", "Escalated to a supervisor"),
+        ("expired", "supervisor", "Closed unanswered"),
+    ],
+)
+def test_the_history_says_who_was_told_that_nobody_answered(step: str, to: str, told: str) -> None:
+    happened = HistoryStep(
+        step=step, occurred_at=datetime(2026, 1, 1, tzinfo=UTC), details={"to": to}
+    )
+    assert step_text(happened).startswith(told)

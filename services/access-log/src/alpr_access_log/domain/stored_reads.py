@@ -11,6 +11,7 @@ from alpr_common.messages.read import Read
 from alpr_common.plates import match_key, normalize
 from alpr_common.policy import Policy
 from alpr_common.topics import (
+    ALERTS,
     DEAD_LETTER_RETENTION_SECONDS,
     FRAMES,
     HITS,
@@ -19,7 +20,7 @@ from alpr_common.topics import (
 )
 
 _DAY_SECONDS = 24 * 3600
-HOLDING_READS = (FRAMES, READS, HITS)
+HOLDING_READS = (FRAMES, READS, HITS, ALERTS)
 """Topics whose messages are reads, carry reads, or are the pictures that reads come from."""
 
 

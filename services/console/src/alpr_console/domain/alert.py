@@ -145,6 +145,9 @@ def announcement(alert: Alert) -> str:
 
 def step_text(step: HistoryStep) -> str:
     """A step of the history in words."""
+    if step.step == "escalated":
+        told = "a supervisor" if step.details.get("to") == "supervisor" else "Communications"
+        return f"Escalated to {told}: nobody had answered"
     return _STEP_TEXTS.get(step.step, step.step.replace("_", " ").capitalize())
 
 
@@ -155,5 +158,5 @@ _STEP_TEXTS = {
     "status_not_confirmed": "Status not confirmed",
     "status_unavailable": "Status asked, no answer yet",
     "handed_off": "Handed to Communications",
-    "escalated": "Escalated to Communications: nobody had answered",
+    "expired": "Closed unanswered: its read has to go with the retention. A supervisor was told",
 }
