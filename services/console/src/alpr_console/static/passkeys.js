@@ -25,7 +25,11 @@ async function add() {
   }
 }
 
-form?.addEventListener("submit", (event) => {
-  event.preventDefault();
-  add();
-});
+if (form) {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    add();
+  });
+  // Only now: sent without this script, the form would put the password into the address.
+  form.querySelector("button[type=submit]").disabled = false;
+}

@@ -115,6 +115,18 @@ if (cover) {
   }, ACTIVITY_EVERY_MS);
 }
 
+// --- Filters -----------------------------------------------------------------------------------
+
+// What was chosen before the scripts were there (or brought back by the browser) no event tells of:
+// the list would say one thing and its filter another.
+function catchUpFilters() {
+  const written = (select) => [...select.options].find((option) => option.defaultSelected) ?? select.options[0];
+  for (const form of document.querySelectorAll("form.filter[hx-get]")) {
+    const selects = [...form.querySelectorAll("select")];
+    if (selects.some((select) => select.value !== written(select).value)) form.requestSubmit();
+  }
+}
+
 // --- After htmx put something in --------------------------------------------------------------
 
 export function focusWhereNeeded(root) {
@@ -138,4 +150,5 @@ addEventListener("htmx:timeout", () => say("No answer came. Look whether it was 
 
 showAges();
 focusWhereNeeded(document);
+document.addEventListener("DOMContentLoaded", catchUpFilters); // htmx, loaded before, listens first
 setInterval(showAges, AGE_EVERY_MS);
