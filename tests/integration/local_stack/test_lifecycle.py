@@ -87,7 +87,7 @@ def test_a_second_installation_is_a_matter_of_an_instant() -> None:
     said: list[str] = []
     began = time.monotonic()
     assert install(said.append) == first
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5  # nothing is fetched nor unpacked, on a busy machine either
     assert said == []
 
 

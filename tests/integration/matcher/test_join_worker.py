@@ -267,8 +267,8 @@ async def test_a_restarted_worker_goes_on_from_its_copy_and_a_topic_made_anew_is
 async def test_sigterm_ends_the_worker_in_order(services: Services) -> None:
     worker = services.start("matcher-worker")
     before = time.monotonic()
-    worker.terminate(patience_seconds=30)
-    assert time.monotonic() - before < 10
+    worker.terminate(patience_seconds=60)
+    assert time.monotonic() - before < 30
     assert not worker.is_running()
 
 
