@@ -93,6 +93,38 @@ async def test_a_connection_that_the_server_cuts_is_an_outage_and_the_next_one_w
     await names(database, "A")
 
 
+@pytest.mark.parametrize(
+    ("statement", "arguments"),
+    [
+        ("SELECT $1::integer", ()),
+        ("SELECT $1::integer", (1, 2)),
+        ("SELECT $1::integer", ("no number",)),
+        ("SELECT $1::integer", (2**31,)),
+    ],
+)
+async def test_a_statement_called_wrongly_is_no_outage_that_somebody_would_wait_out(
+    database: Database, statement: str, arguments: tuple[object, ...]
+) -> None:
+    with pytest.raises((asyncpg.InterfaceError, asyncpg.DataError)):
+        async with database.transaction("A") as connection:
+            await connection.fetchval(statement, *arguments)
+    await names(database, "A")
+
+
+async def test_a_closed_pool_is_an_outage(schema: Stack) -> None:
+    database = await Database.connect(schema.postgres_dsn("alpr_matcher"), pool_size=1)
+    await database.close()
+    assert not await database.is_ready()
+    with pytest.raises(Outage):
+        async with database.transaction("A"):
+            pass
+
+
+async def test_an_address_that_is_none_is_said_as_it_is() -> None:
+    with pytest.raises(asyncpg.InterfaceError):
+        await Database.connect("mysql://nobody@127.0.0.1:1/alpr")
+
+
 async def test_a_pool_that_is_used_up_is_an_outage_and_not_a_hang(schema: Stack) -> None:
     database = await Database.connect(schema.postgres_dsn("alpr_matcher"), pool_size=1)
     try:

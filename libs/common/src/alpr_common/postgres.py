@@ -28,7 +28,6 @@ _OUTAGES = (
     OSError,
     asyncio.TimeoutError,
     asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
     # What the server says when the fault is its own and the same statement may pass later: no
     # room or connections left (53), stopped or interrupted (57), input and output errors (58),
     # a deadlock or serialization failure (40), a standby that took over and only reads yet. A
@@ -82,9 +81,11 @@ class Database:
         (`current_setting('alpr.agency_id', true)`); None sees no tenant's rows.
         Raises `Outage` when the server goes away; then nothing of the block is stored, unless
         the connection broke during the commit itself: callers' writes are idempotent for that.
+        A statement that is called wrongly (arguments too many, or of another type) raises as it
+        is: tried again it would fail again.
         """
         try:
-            async with self._pool.acquire(timeout=5) as connection, connection.transaction():
+            async with self._connection(timeout=5) as connection, connection.transaction():
                 await connection.execute(
                     "SELECT set_config($1, $2, true)", _AGENCY_SETTING, agency_id or ""
                 )
@@ -95,11 +96,29 @@ class Database:
     async def is_ready(self) -> bool:
         """Whether a statement goes through now."""
         try:
-            async with self._pool.acquire(timeout=2) as connection:
+            async with self._connection(timeout=2) as connection:
                 await connection.execute("SELECT 1", timeout=2)
-        except _OUTAGES:
+        except (Outage, *_OUTAGES):
             return False
         return True
+
+    @asynccontextmanager
+    async def _connection(self, *, timeout: float) -> AsyncIterator[PoolConnectionProxy]:
+        """One of the pool's connections. asyncpg has one `InterfaceError` for what cannot be done
+        because the connection or the pool is gone, which is an `Outage`, and for calls that are
+        wrong in themselves, which stay what they are."""
+        try:
+            connection = await self._pool.acquire(timeout=timeout)
+        except asyncpg.InterfaceError as error:
+            raise Outage(f"PostgreSQL cannot be asked: {error!r}") from error
+        try:
+            yield connection
+        except asyncpg.InterfaceError as error:
+            if _is_gone(connection):
+                raise Outage(f"PostgreSQL went away: {error!r}") from error
+            raise
+        finally:
+            await self._pool.release(connection)
 
     @asynccontextmanager
     async def listening(self, channel: str) -> AsyncIterator["Notifications"]:
@@ -109,7 +128,7 @@ class Database:
         connection is cut later: what is notified from then on is lost, so look and listen anew.
         """
         try:
-            async with self._pool.acquire(timeout=5) as connection:
+            async with self._connection(timeout=5) as connection:
                 notifications = Notifications()
                 connection.add_termination_listener(notifications.cut)
                 await connection.add_listener(channel, notifications.take)
@@ -118,11 +137,18 @@ class Database:
                 finally:
                     # The pool takes a dead connection back by itself; asking it then raises, and
                     # would stand in for what is under way here, a cancellation for one.
-                    with contextlib.suppress(*_OUTAGES):
+                    with contextlib.suppress(asyncpg.InterfaceError, *_OUTAGES):
                         connection.remove_termination_listener(notifications.cut)
                         await connection.remove_listener(channel, notifications.take)
         except _OUTAGES as error:
             raise Outage(f"PostgreSQL went away: {error!r}") from error
+
+
+def _is_gone(connection: PoolConnectionProxy) -> bool:
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True  # it was cut, and the pool took it back
 
 
 class Notifications(asyncio.Queue[str]):
