@@ -90,6 +90,15 @@ def _always(_looked: Looked) -> None:
     return None
 
 
+def needs(known: Callable[[Looked], object], why_not: str) -> WhyNot:
+    """A rule that cannot be applied where `known` gives None."""
+
+    def check(looked: Looked) -> str | None:
+        return why_not if known(looked) is None else None
+
+    return check
+
+
 @dataclass(frozen=True)
 class Rule:
     """A rule: its word, what it looks for, the clause that it serves, and how it looks."""
@@ -103,6 +112,23 @@ class Rule:
     """Names in `[misuse]` of the policy file."""
     why_not: WhyNot = _always
     """Why it cannot be applied to what there is; None when it can."""
+
+    def finding(
+        self, looked: Looked, people: str | tuple[str, ...], about: str,
+        records: Sequence[Record], why: str, *, is_weaker: bool = False, words: str | None = None,
+        by_limits: bool = True,
+    ) -> Finding:  # fmt: skip
+        """One finding of this rule; `by_limits`: whether its limits had a part in it."""
+        return Finding(
+            rule=self.name,
+            people=(people,) if isinstance(people, str) else people,
+            about=about,
+            why=why,
+            limits=self.says(looked) if by_limits else {},
+            records=tuple(records),
+            strength="weaker" if is_weaker else "direct",
+            words=words,
+        )
 
     def says(self, looked: Looked) -> dict[str, str]:
         """The limits that it rests on, as the policy file has them now."""

@@ -1,6 +1,6 @@
 """Access records as the audit reads them, and what the agency's lists say beside them. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
@@ -149,6 +149,10 @@ class Looked:
     def is_inside(self, at: datetime) -> bool:
         """Whether a moment lies in what is looked at, and not in the baseline before it."""
         return self.begin <= at < self.end
+
+    def inside(self, records: Iterable[Record]) -> list[Record]:
+        """Those records that lie in what is looked at."""
+        return [record for record in records if self.is_inside(record.occurred_at)]
 
     def since(self, days: int) -> datetime:
         """That many days before the begin."""

@@ -13,9 +13,8 @@ def _unknown(looked: Looked) -> Iterator[Finding]:
     for person, searches in looked.searches.items():
         unknown = [
             s
-            for s in searches
-            if looked.is_inside(s.occurred_at)
-            and (_is_not_listed(s, looked) if listed else _fits_none(s, formats))
+            for s in looked.inside(searches)
+            if (_is_not_listed(s, looked) if listed else _fits_none(s, formats))
         ]
         if not unknown:
             continue
@@ -25,16 +24,12 @@ def _unknown(looked: Looked) -> Iterator[Finding]:
             if listed
             else "of none of the formats that the agency's case numbers have"
         )
-        yield Finding(
-            rule=NO_SUCH_CASE.name,
-            people=(person,),
-            about="cases",
-            why=f"{moments(unknown)} under {', '.join(named[:10])}"
+        yield NO_SUCH_CASE.finding(
+            looked, person, "cases", unknown,
+            f"{moments(unknown)} under {', '.join(named[:10])}"
             f"{' and more' if len(named) > 10 else ''}: {reason}.",
-            limits={} if listed else NO_SUCH_CASE.says(looked),
-            records=tuple(unknown),
-            strength="direct" if listed else "weaker",
-        )
+            is_weaker=not listed, by_limits=not listed,
+        )  # fmt: skip
 
 
 def _is_not_listed(search: Record, looked: Looked) -> bool:
@@ -59,21 +54,17 @@ def _of_many_plates(looked: Looked) -> Iterator[Finding]:
     most = looked.limits.case_plates_max
     for person, searches in looked.searches.items():
         by_case: dict[str, list[Record]] = {}
-        for search in searches:
-            if looked.is_inside(search.occurred_at) and search.case_key and search.key:
+        for search in looked.inside(searches):
+            if search.case_key and search.key:
                 by_case.setdefault(search.case_key, []).append(search)
         for case, group in by_case.items():
             plates = len(by_plate(group))
             if plates > most:
-                yield Finding(
-                    rule=CASE_OF_MANY_PLATES.name,
-                    people=(person,),
-                    about=case,
-                    why=f"{plates} different plates under the case number "
+                yield CASE_OF_MANY_PLATES.finding(
+                    looked, person, case, group,
+                    f"{plates} different plates under the case number "
                     f"{group[0].case_number} ({moments(group)}).",
-                    limits=CASE_OF_MANY_PLATES.says(looked),
-                    records=tuple(group),
-                )
+                )  # fmt: skip
 
 
 NO_SUCH_CASE = Rule(

@@ -14,16 +14,12 @@ def _by_one(looked: Looked) -> Iterator[Finding]:
             cases = {s.case_key for s in group if s.case_key}
             if min(len(by_plate(group)), len(cases)) < limits.copied_words_searches:
                 continue
-            yield Finding(
-                rule=COPIED_WORDS.name,
-                people=(person,),
-                about=f"words {group[0].record_id}",
-                why=f"Nearly the same words stand in {moments(group)}, for {len(by_plate(group))} "
+            yield COPIED_WORDS.finding(
+                looked, person, _about(group), group,
+                f"Nearly the same words stand in {moments(group)}, for {len(by_plate(group))} "
                 f"plates under {len(cases)} case numbers.",
-                limits=COPIED_WORDS.says(looked),
-                records=tuple(group),
                 words=group[-1].suspicion,
-            )
+            )  # fmt: skip
 
 
 def _among_people(looked: Looked) -> Iterator[Finding]:
@@ -34,16 +30,16 @@ def _among_people(looked: Looked) -> Iterator[Finding]:
         cases = {s.case_key for s in group if s.case_key}
         if min(len(people), len(cases)) < looked.limits.copied_words_people:
             continue
-        yield Finding(
-            rule=COPIED_AMONG_PEOPLE.name,
-            people=people,
-            about=f"words {group[0].record_id}",
-            why=f"{len(people)} people gave nearly the same words for {moments(group)} under "
+        yield COPIED_AMONG_PEOPLE.finding(
+            looked, people, _about(group), group,
+            f"{len(people)} people gave nearly the same words for {moments(group)} under "
             f"{len(cases)} case numbers.",
-            limits=COPIED_AMONG_PEOPLE.says(looked),
-            records=tuple(group),
             words=group[-1].suspicion,
-        )
+        )  # fmt: skip
+
+
+def _about(group: Sequence[Record]) -> str:
+    return f"words {group[0].record_id}"
 
 
 def _groups(searches: Sequence[Record], looked: Looked) -> list[list[Record]]:

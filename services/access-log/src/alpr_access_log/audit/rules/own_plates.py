@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from itertools import product
 
-from alpr_access_log.audit.finding import Finding, Rule
+from alpr_access_log.audit.finding import Finding, Rule, needs
 from alpr_access_log.audit.records import Looked
 from alpr_access_log.domain import has_wildcard
 from alpr_common.plates import MAX_LENGTH, match_key
@@ -40,8 +40,8 @@ def _find(looked: Looked) -> Iterator[Finding]:
     for person, records in looked.people.items():
         asked: dict[str, bool] = {}
         own = []
-        for record in records:
-            key = record.key if record.is_search and looked.is_inside(record.occurred_at) else None
+        for record in looked.inside(records):
+            key = record.key if record.is_search else None
             if key is None:
                 continue
             if key not in asked:
@@ -50,26 +50,16 @@ def _find(looked: Looked) -> Iterator[Finding]:
                 own.append(record)
         if own:
             refused = sum(record.outcome != "done" for record in own)
-            yield Finding(
-                rule=OWN_PLATE.name,
-                people=(person,),
-                about="own",
-                why=f"{len(own)} search{'es' if len(own) != 1 else ''} ({refused} refused) for "
+            yield OWN_PLATE.finding(
+                looked, person, "own", own,
+                f"{len(own)} search{'es' if len(own) != 1 else ''} ({refused} refused) for "
                 f"{', '.join(sorted({r.plate for r in own if r.plate}))}: on the list of this "
                 "person's own and relatives' plates, or a pattern that takes one of them in.",
-                limits={},
-                records=tuple(own),
-            )
+            )  # fmt: skip
 
 
 def _any_own(person: str, key: str, is_own: Callable[[str, str], bool]) -> bool:
     return any(is_own(person, one) for one in keys_of(key))
-
-
-def _why_not(looked: Looked) -> str | None:
-    if looked.lists.is_own_plate is None:
-        return "The agency has given no list of own and relatives' plates."
-    return None
 
 
 OWN_PLATE = Rule(
@@ -80,5 +70,8 @@ OWN_PLATE = Rule(
     clause="131.6-3c",
     find=_find,
     limits=(),
-    why_not=_why_not,
+    why_not=needs(
+        lambda looked: looked.lists.is_own_plate,
+        "The agency has given no list of own and relatives' plates.",
+    ),
 )

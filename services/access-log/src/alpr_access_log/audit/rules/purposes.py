@@ -12,23 +12,17 @@ def _find(looked: Looked) -> Iterator[Finding]:
     for person, searches in looked.searches.items():
         out = [
             s
-            for s in searches
-            if looked.is_inside(s.occurred_at)
-            and s.role in allowed
-            and s.purpose not in allowed[s.role]
+            for s in looked.inside(searches)
+            if s.role in allowed and s.purpose not in allowed[s.role]
         ]
         if out:
             purposes = Counter(s.purpose or "" for s in out)
             said = ", ".join(f"{name} ({count})" for name, count in purposes.most_common())
-            yield Finding(
-                rule=PURPOSE_OUT_OF_ROLE.name,
-                people=(person,),
-                about="purposes",
-                why=f"{moments(out)} for a purpose that the policy file does not give to the role "
+            yield PURPOSE_OUT_OF_ROLE.finding(
+                looked, person, "purposes", out,
+                f"{moments(out)} for a purpose that the policy file does not give to the role "
                 f"{out[0].role}: {said}.",
-                limits=PURPOSE_OUT_OF_ROLE.says(looked),
-                records=tuple(out),
-            )
+            )  # fmt: skip
 
 
 PURPOSE_OUT_OF_ROLE = Rule(

@@ -44,16 +44,12 @@ def _find(looked: Looked) -> Iterator[Finding]:
 def _finding(looked: Looked, person: str, key: str, group: list[Record]) -> Finding:
     refusals = [r for r in group if r.outcome != "done"]
     codes = ", ".join(sorted({r.refusal_code or "" for r in refusals}))
-    return Finding(
-        rule=ALTERED_WORDS.name,
-        people=(person,),
-        about=key,
-        why=f"The reasons given for {group[-1].plate} were refused {len(refusals)} times ({codes}) "
+    return ALTERED_WORDS.finding(
+        looked, person, key, group,
+        f"The reasons given for {group[-1].plate} were refused {len(refusals)} times ({codes}) "
         "and accepted with other words shortly after.",
-        limits=ALTERED_WORDS.says(looked),
-        records=tuple(group),
         words=group[-1].suspicion,
-    )
+    )  # fmt: skip
 
 
 def _reason(record: Record) -> tuple[str, str, str]:

@@ -19,16 +19,12 @@ def _find(looked: Looked) -> Iterator[Finding]:
                 continue
             cases = sorted({s.case_number for s in repeated if s.case_number})
             spelt = sorted({s.plate for s in repeated if s.plate})
-            yield Finding(
-                rule=REPEATED_PLATE.name,
-                people=(person,),
-                about=plate,
-                why=f"{moments(repeated)} for {', '.join(spelt)}, which may all mean one plate, "
+            yield REPEATED_PLATE.finding(
+                looked, person, plate, repeated,
+                f"{moments(repeated)} for {', '.join(spelt)}, which may all mean one plate, "
                 f"under {len(cases)} case number{'s' if len(cases) != 1 else ''} "
                 f"({', '.join(cases[:5])}).",
-                limits=REPEATED_PLATE.says(looked),
-                records=tuple(repeated),
-            )
+            )  # fmt: skip
 
 
 def _repeated(group: Sequence[Record], looked: Looked) -> list[Record]:

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 
-from alpr_access_log.audit.finding import Finding, Rule, moments
+from alpr_access_log.audit.finding import Finding, Rule, moments, needs
 from alpr_access_log.audit.records import Looked, Record, Shift
 
 _HOURS = 24
@@ -19,21 +19,14 @@ def _off_shift(looked: Looked) -> Iterator[Finding]:
             continue
         off = [
             s
-            for s in searches
-            if looked.is_inside(s.occurred_at)
-            and _is_listed(s, looked)
-            and not _is_on(s, shifts, looked.limits.shift_grace_minutes)
+            for s in looked.inside(searches)
+            if _is_listed(s, looked) and not _is_on(s, shifts, looked.limits.shift_grace_minutes)
         ]
         if len(off) >= looked.limits.off_shift_searches:
-            yield Finding(
-                rule=OFF_SHIFT.name,
-                people=(person,),
-                about="shifts",
-                why=f"{moments(off)} outside of the shifts that the agency's list has for this "
-                "person.",
-                limits=OFF_SHIFT.says(looked),
-                records=tuple(off),
-            )
+            yield OFF_SHIFT.finding(
+                looked, person, "shifts", off,
+                f"{moments(off)} outside of the shifts that the agency's list has for this person.",
+            )  # fmt: skip
 
 
 def _is_listed(search: Record, looked: Looked) -> bool:
@@ -77,17 +70,13 @@ def _unusual_hour(looked: Looked) -> Iterator[Finding]:
                 on_days = max(on_days, len(near[local.hour]))
         if len(unusual) >= limits.usual_hours_searches:
             hours = sorted({s.occurred_at.astimezone(looked.zone).hour for s in unusual})
-            yield Finding(
-                rule=UNUSUAL_HOUR.name,
-                people=(person,),
-                about="hours",
-                why=f"{moments(unusual)} at {', '.join(f'{h:02d}h' for h in hours)} "
+            yield UNUSUAL_HOUR.finding(
+                looked, person, "hours", unusual,
+                f"{moments(unusual)} at {', '.join(f'{h:02d}h' for h in hours)} "
                 f"({limits.time_zone}), hours in which this person was active on at most {on_days} "
                 f"of {len(active)} active days.",
-                limits=UNUSUAL_HOUR.says(looked),
-                records=tuple(unusual),
-                strength="weaker",
-            )
+                is_weaker=True,
+            )  # fmt: skip
 
 
 def _near(days: Sequence[set[date]]) -> list[set[date]]:
@@ -133,12 +122,6 @@ def _days_by_hour(records: Sequence[Record], looked: Looked) -> list[set[date]]:
     return days
 
 
-def _no_list(looked: Looked) -> str | None:
-    if not looked.lists.shifts:
-        return "The agency has given no list of shifts; habits are compared instead."
-    return None
-
-
 OFF_SHIFT = Rule(
     name="off_shift",
     title="Off shift",
@@ -146,7 +129,10 @@ OFF_SHIFT = Rule(
     clause="131.6-3c",
     find=_off_shift,
     limits=("shift_grace_minutes", "off_shift_searches"),
-    why_not=_no_list,
+    why_not=needs(
+        lambda looked: looked.lists.shifts or None,
+        "The agency has given no list of shifts; habits are compared instead.",
+    ),
 )
 UNUSUAL_HOUR = Rule(
     name="unusual_hour",

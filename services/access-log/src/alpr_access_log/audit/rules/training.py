@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from statistics import median
 
-from alpr_access_log.audit.finding import Finding, Rule, moments
-from alpr_access_log.audit.records import Looked, Record
+from alpr_access_log.audit.finding import Finding, Rule, moments, needs
+from alpr_access_log.audit.records import Lapse, Looked
 
 REFUSED_FOR_TRAINING = frozenset({"leads-training-lapsed", "alpr-training-lapsed"})
 
@@ -16,22 +16,17 @@ def _after(looked: Looked) -> Iterator[Finding]:
         until = lapse.restored_at or looked.end
         shown = [
             r
-            for r in looked.people.get(lapse.person_id, ())
+            for r in looked.inside(looked.people.get(lapse.person_id, ()))
             if r.outcome == "done"
             and (r.is_search or r.action in ("search.page", "read.picture.viewed"))
             and lapse.lapsed_at <= r.occurred_at < until
-            and looked.is_inside(r.occurred_at)
         ]
         if shown:
-            yield Finding(
-                rule=AFTER_LAPSE.name,
-                people=(lapse.person_id,),
-                about=f"{lapse.kind} {lapse.lapsed_at.date()}",
-                why=f"{len(shown)} requests were answered after the {lapse.kind} training had "
+            yield AFTER_LAPSE.finding(
+                looked, lapse.person_id, _about(lapse), shown,
+                f"{len(shown)} requests were answered after the {lapse.kind} training had "
                 f"lapsed at {lapse.lapsed_at:%Y-%m-%d %H:%M} UTC.",
-                limits={},
-                records=tuple(shown),
-            )
+            )  # fmt: skip
 
 
 def _before(looked: Looked) -> Iterator[Finding]:
@@ -40,49 +35,40 @@ def _before(looked: Looked) -> Iterator[Finding]:
     for lapse in looked.lapses or ():
         searches = looked.searches.get(lapse.person_id, [])
         last = [s for s in searches if lapse.lapsed_at - ahead <= s.occurred_at < lapse.lapsed_at]
-        last = last if any(looked.is_inside(s.occurred_at) for s in last) else []
+        last = last if looked.inside(last) else []
         mine = {s.record_id for s in last}
         days = Counter(s.occurred_at.date() for s in searches if s.record_id not in mine)
         usual = median(days.values()) if days else 0
         if len(last) >= limits.training_lapse_searches and len(last) >= 2 * usual:
-            yield Finding(
-                rule=BEFORE_LAPSE.name,
-                people=(lapse.person_id,),
-                about=f"{lapse.kind} {lapse.lapsed_at.date()}",
-                why=f"{len(last)} searches in the {limits.training_lapse_hours} hours before the "
+            yield BEFORE_LAPSE.finding(
+                looked, lapse.person_id, _about(lapse), last,
+                f"{len(last)} searches in the {limits.training_lapse_hours} hours before the "
                 f"{lapse.kind} training lapsed; on other days with searches the median is "
                 f"{usual:g}.",
-                limits=BEFORE_LAPSE.says(looked),
-                records=tuple(last),
-                strength="weaker",
-            )
+                is_weaker=True,
+            )  # fmt: skip
+
+
+def _about(lapse: Lapse) -> str:
+    return f"{lapse.kind} {lapse.lapsed_at.date()}"
 
 
 def _refused(looked: Looked) -> Iterator[Finding]:
     for person, records in looked.people.items():
-        refused: list[Record] = [
-            r
-            for r in records
-            if r.refusal_code in REFUSED_FOR_TRAINING and looked.is_inside(r.occurred_at)
-        ]
+        refused = [r for r in looked.inside(records) if r.refusal_code in REFUSED_FOR_TRAINING]
         if len(refused) >= looked.limits.training_refusals:
-            yield Finding(
-                rule=REFUSED_UNTRAINED.name,
-                people=(person,),
-                about="refused",
-                why=f"{moments(refused)} or other requests were refused because training had "
+            yield REFUSED_UNTRAINED.finding(
+                looked, person, "refused", refused,
+                f"{moments(refused)} or other requests were refused because training had "
                 "lapsed or was never recorded.",
-                limits=REFUSED_UNTRAINED.says(looked),
-                records=tuple(refused),
-                strength="weaker",
-            )
+                is_weaker=True,
+            )  # fmt: skip
 
 
-def _no_lapses(looked: Looked) -> str | None:
-    if looked.lapses is None:
-        return "Lapses of training are not known here: identity did not answer, or was not asked."
-    return None
-
+_KNOWN_LAPSES = needs(
+    lambda looked: looked.lapses,
+    "Lapses of training are not known here: identity did not answer, or was not asked.",
+)
 
 AFTER_LAPSE = Rule(
     name="after_lapse",
@@ -91,7 +77,7 @@ AFTER_LAPSE = Rule(
     clause="131.6-1",
     find=_after,
     limits=(),
-    why_not=_no_lapses,
+    why_not=_KNOWN_LAPSES,
 )
 BEFORE_LAPSE = Rule(
     name="before_lapse",
@@ -100,7 +86,7 @@ BEFORE_LAPSE = Rule(
     clause="131.6-1",
     find=_before,
     limits=("training_lapse_hours", "training_lapse_searches"),
-    why_not=_no_lapses,
+    why_not=_KNOWN_LAPSES,
 )
 REFUSED_UNTRAINED = Rule(
     name="refused_untrained",

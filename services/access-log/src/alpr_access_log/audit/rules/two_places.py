@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from itertools import groupby
 
-from alpr_access_log.audit.finding import Finding, Rule
+from alpr_access_log.audit.finding import Finding, Rule, needs
 from alpr_access_log.audit.records import Looked, Record, Session
 
 
@@ -12,7 +12,7 @@ def _two_places(looked: Looked) -> Iterator[Finding]:
     limits = looked.limits
     within = timedelta(minutes=limits.concurrency_minutes)
     for person, records in looked.people.items():
-        inside = [r for r in records if r.address and looked.is_inside(r.occurred_at)]
+        inside = [r for r in looked.inside(records) if r.address]
         by_day: dict[date, list[tuple[Record, ...]]] = {}
         for turn in _turns(inside, within):
             by_day.setdefault(turn[1].occurred_at.astimezone(looked.zone).date(), []).append(turn)
@@ -24,17 +24,13 @@ def _two_places(looked: Looked) -> Iterator[Finding]:
             if len(turns) < least:
                 continue
             places = sorted({r.address for r in involved.values() if r.address})
-            yield Finding(
-                rule=TWO_PLACES.name,
-                people=(person,),
-                about=day.isoformat(),
-                why=f"On {day} the addresses {', '.join(places)} took turns {len(turns)} times "
+            yield TWO_PLACES.finding(
+                looked, person, day.isoformat(), tuple(involved.values()),
+                f"On {day} the addresses {', '.join(places)} took turns {len(turns)} times "
                 f"within {limits.concurrency_minutes} minutes each, in {sessions} "
                 f"session{'s' if sessions != 1 else ''}.",
-                limits=TWO_PLACES.says(looked),
-                records=tuple(involved.values()),
-                strength="direct" if sessions > 1 else "weaker",
-            )
+                is_weaker=sessions == 1,
+            )  # fmt: skip
 
 
 def _turns(records: Sequence[Record], within: timedelta) -> Iterator[tuple[Record, ...]]:
@@ -50,7 +46,6 @@ def _turns(records: Sequence[Record], within: timedelta) -> Iterator[tuple[Recor
 
 def _overlapping(looked: Looked) -> Iterator[Finding]:
     least = timedelta(minutes=looked.limits.overlapping_sessions_minutes)
-    records = {person: looked.people.get(person, []) for person in looked.people}
     by_person: dict[str, list[Session]] = {}
     for session in looked.sessions or ():
         by_person.setdefault(session.person_id, []).append(session)
@@ -62,23 +57,19 @@ def _overlapping(looked: Looked) -> Iterator[Finding]:
             if not looked.is_inside(late.created_at):
                 continue
             rests_on = [
-                r for r in records.get(person, ())
+                r for r in looked.people.get(person, ())
                 if r.session_id in (early.session_id, late.session_id)
                 and late.created_at <= r.occurred_at <= until
             ]  # fmt: skip
             if len({r.session_id for r in rests_on}) < 2:
                 continue  # one of them lay open and nobody used it
             minutes = int((until - late.created_at).total_seconds() // 60)
-            yield Finding(
-                rule=OVERLAPPING_SESSIONS.name,
-                people=(person,),
-                about=f"{early.session_id} {late.session_id}",
-                why=f"Two sessions, from {_of(early)} and from {_of(late)}, were both kept up and "
+            yield OVERLAPPING_SESSIONS.finding(
+                looked, person, f"{early.session_id} {late.session_id}", rests_on,
+                f"Two sessions, from {_of(early)} and from {_of(late)}, were both kept up and "
                 f"used for {minutes} minutes.",
-                limits=OVERLAPPING_SESSIONS.says(looked),
-                records=tuple(rests_on),
-                strength="weaker",
-            )
+                is_weaker=True,
+            )  # fmt: skip
 
 
 def _of(session: Session) -> str:
@@ -98,12 +89,6 @@ def _pairs(ordered: Sequence[Session], least: timedelta) -> Iterator[tuple[Sessi
                 yield early, late
 
 
-def _no_sessions(looked: Looked) -> str | None:
-    if looked.sessions is None:
-        return "Sessions are not known here: identity did not answer, or was not asked."
-    return None
-
-
 TWO_PLACES = Rule(
     name="two_places",
     title="Two places at once",
@@ -121,5 +106,8 @@ OVERLAPPING_SESSIONS = Rule(
     clause="131.7-3c",
     find=_overlapping,
     limits=("overlapping_sessions_minutes",),
-    why_not=_no_sessions,
+    why_not=needs(
+        lambda looked: looked.sessions,
+        "Sessions are not known here: identity did not answer, or was not asked.",
+    ),
 )

@@ -29,7 +29,7 @@ def _of_day(looked: Looked) -> Iterator[Finding]:
         recent = [r for r in records if r.occurred_at >= earliest]
         active = {_day(r, looked) for r in recent}
         counts = Counter(_day(r, looked) for r in recent if r.is_answered_search)
-        inside = {_day(r, looked) for r in recent if looked.is_inside(r.occurred_at)}
+        inside = {_day(r, looked) for r in looked.inside(recent)}
         for day in sorted(inside):
             count = counts[day]
             if count < limits.volume_day_searches or len(active) <= _LEAST_DAYS:
@@ -38,24 +38,16 @@ def _of_day(looked: Looked) -> Iterator[Finding]:
             # Counts scatter by their root even where nothing changed.
             z = robust_z(count, others, max(1.0, math.sqrt(median(others))))
             rests_on = [
-                r
-                for r in recent
-                if r.is_answered_search
-                and _day(r, looked) == day
-                and looked.is_inside(r.occurred_at)
+                r for r in looked.inside(recent) if r.is_answered_search and _day(r, looked) == day
             ]
             if z >= limits.volume_robust_z and rests_on:
-                yield Finding(
-                    rule=VOLUME_OF_DAY.name,
-                    people=(person,),
-                    about=day.isoformat(),
-                    why=f"{count} searches on {day}; on this person's {len(others)} other active "
+                yield VOLUME_OF_DAY.finding(
+                    looked, person, day.isoformat(), rests_on,
+                    f"{count} searches on {day}; on this person's {len(others)} other active "
                     f"days the median is {median(others):g}. That is {z:.1f} robust standard "
                     "deviations above it.",
-                    limits=VOLUME_OF_DAY.says(looked),
-                    records=tuple(rests_on),
-                    strength="weaker",
-                )
+                    is_weaker=True,
+                )  # fmt: skip
 
 
 def _day(record: Record, looked: Looked) -> date:
@@ -66,7 +58,7 @@ def _of_role(looked: Looked) -> Iterator[Finding]:
     limits = looked.limits
     by_role: dict[str, dict[str, list[Record]]] = {}
     for person, searches in looked.searches.items():
-        inside = [s for s in searches if looked.is_inside(s.occurred_at)]
+        inside = looked.inside(searches)
         if inside:
             by_role.setdefault(inside[-1].role, {})[person] = inside
     for role, people in by_role.items():
@@ -80,18 +72,14 @@ def _of_role(looked: Looked) -> Iterator[Finding]:
             # Compared as ratios: who works on cases all day searches many times as much as others.
             z = robust_z(math.log(len(inside)), [math.log(n) for n in others], _LEAST_LOG_SPREAD)
             if len(inside) >= limits.volume_month_searches and z >= limits.volume_robust_z:
-                yield Finding(
-                    rule=VOLUME_OF_ROLE.name,
-                    people=(person,),
-                    about="month",
-                    why=f"{len(inside)} searches in the month, {usual:.0f} in a month before; the "
+                yield VOLUME_OF_ROLE.finding(
+                    looked, person, "month", inside,
+                    f"{len(inside)} searches in the month, {usual:.0f} in a month before; the "
                     f"median of the {len(others)} others of the role {role} is "
                     f"{median(others):g}. That is {z:.1f} robust standard deviations above it, "
                     "on a scale of ratios.",
-                    limits=VOLUME_OF_ROLE.says(looked),
-                    records=tuple(inside),
-                    strength="weaker",
-                )
+                    is_weaker=True,
+                )  # fmt: skip
 
 
 def _usual_month(looked: Looked, person: str) -> float | None:

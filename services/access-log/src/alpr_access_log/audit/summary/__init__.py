@@ -1,0 +1,71 @@
+"""What an audit package says, as data: the page, the sheet, the tables and the API show this."""
+
+from alpr_access_log.audit.summary.log import (
+    LogChecked,
+    LogCheckpoint,
+    Purge,
+    WitnessGap,
+)
+from alpr_access_log.audit.summary.misuse import (
+    FindingShown,
+    GivenList,
+    Misuse,
+    PersonNamed,
+    RecordShown,
+    ReviewShown,
+    RuleShown,
+)
+from alpr_access_log.audit.summary.package import (
+    HINTS_NOTE,
+    PLATES_NOTE,
+    FileShown,
+    FromIdentity,
+    PackageShown,
+    PackageWhole,
+    Summary,
+)
+from alpr_access_log.audit.summary.usage import (
+    Actions,
+    Approvals,
+    DayUsage,
+    DeciderUsage,
+    HourUsage,
+    PersonUsage,
+    PurposeUsage,
+    RefusalUsage,
+    ServiceUsage,
+    Totals,
+    Usage,
+)
+
+__all__ = [
+    "HINTS_NOTE",
+    "PLATES_NOTE",
+    "Actions",
+    "Approvals",
+    "DayUsage",
+    "DeciderUsage",
+    "FileShown",
+    "FindingShown",
+    "FromIdentity",
+    "GivenList",
+    "HourUsage",
+    "LogChecked",
+    "LogCheckpoint",
+    "Misuse",
+    "PackageShown",
+    "PackageWhole",
+    "PersonNamed",
+    "PersonUsage",
+    "Purge",
+    "PurposeUsage",
+    "RecordShown",
+    "RefusalUsage",
+    "ReviewShown",
+    "RuleShown",
+    "ServiceUsage",
+    "Summary",
+    "Totals",
+    "Usage",
+    "WitnessGap",
+]

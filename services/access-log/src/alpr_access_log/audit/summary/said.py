@@ -1,0 +1,7 @@
+"""The base of everything that a package says."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Said(BaseModel):
+    model_config = ConfigDict(frozen=True)
