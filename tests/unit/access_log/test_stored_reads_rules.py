@@ -89,6 +89,30 @@ def test_a_dead_letter_topic_counts_as_well() -> None:
 
 
 @pytest.mark.policy("131.7-1d")
+@pytest.mark.parametrize(
+    ("delay_hours", "retention_days", "starts"), [(72, 20, True), (72, 19, False), (24, 16, True)]
+)
+def test_how_late_a_read_may_come_counts_as_well_since_retention_begins_with_its_capture(
+    delay_hours: int, retention_days: int, starts: bool
+) -> None:
+    # Dead letters are kept for 14 days, and a frame may be sent late and then wait for as long.
+    late = Policy(delivery_delay_max_seconds=delay_hours * 3600)
+    policies = [late, Policy(delivery_delay_max_seconds=0, reads_retention_days=retention_days)]
+    if starts:
+        domain.refuse_topics_that_outlive_retention(policies)
+    else:
+        with pytest.raises(TopicsOutliveRetention, match=r"20 days after .* 6 days late"):
+            domain.refuse_topics_that_outlive_retention(policies)
+
+
+@pytest.mark.policy("131.7-1d")
+def test_how_far_back_stored_reads_become_hits_counts_as_well() -> None:
+    domain.refuse_topics_that_outlive_retention([Policy(retro_match_hours=16 * 24)])
+    with pytest.raises(TopicsOutliveRetention, match=r"new entries for 17"):
+        domain.refuse_topics_that_outlive_retention([Policy(retro_match_hours=17 * 24)])
+
+
+@pytest.mark.policy("131.7-1d")
 def test_a_topic_that_keeps_for_ever_never_holds_reads() -> None:
     with pytest.raises(TopicsOutliveRetention, match="for ever"):
         domain.refuse_topics_that_outlive_retention([Policy()], [HOTLIST])

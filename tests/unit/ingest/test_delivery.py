@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from alpr_common.errors import Outage
-from alpr_ingest.delivery import Delivery
+from alpr_ingest.delivery import GIVEN_UP, Delivery
 from alpr_ingest.refusals import SpoolFull
 from alpr_ingest.spool import Spool
 from alpr_ingest.spool_files import OutgoingFrame
 from tests.support.waiting import eventually
+
+THREE_DAYS = timedelta(days=3)
 
 
 class FakeTopic:
@@ -46,6 +51,16 @@ class FakeTopic:
             self.under_way -= 1
 
 
+@dataclass
+class Clock:
+    """What Delivery takes for the time."""
+
+    now: datetime = datetime(2026, 5, 4, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
 def frame(camera_id: str, number: int) -> OutgoingFrame:
     return OutgoingFrame(camera_id, str(number).encode(), ())
 
@@ -57,11 +72,17 @@ def topic() -> FakeTopic:
 
 @asynccontextmanager
 async def delivering(
-    topic: FakeTopic, folder: Path, max_bytes: int = 10**6
+    topic: FakeTopic, folder: Path, max_bytes: int = 10**6, clock: Clock | None = None
 ) -> AsyncIterator[Delivery]:
     spool = Spool(folder, max_bytes=max_bytes, min_free_bytes=0)
     await spool.open()
-    delivery = Delivery(topic, spool, kafka_timeout_seconds=0.1)
+    delivery = Delivery(
+        topic,
+        spool,
+        kafka_timeout_seconds=0.1,
+        waits_at_most=THREE_DAYS,
+        clock=clock or (lambda: datetime.now(UTC)),
+    )
     running = asyncio.create_task(delivery.run())
     try:
         if not topic.is_away:
@@ -203,3 +224,49 @@ async def test_frames_of_one_camera_side_by_side_keep_their_order(
         sends = [asyncio.create_task(delivery.deliver(frame("a", n))) for n in range(20)]
         await asyncio.gather(*sends)
         assert topic.taken["a"] == list(range(20))
+
+
+@pytest.mark.policy("131.7-1d")
+async def test_a_frame_that_waited_for_too_long_is_given_up_while_kafka_is_still_away(
+    topic: FakeTopic, tmp_path: Path
+) -> None:
+    clock, folder = Clock(), tmp_path / "s"
+    async with delivering(topic, folder, clock=clock) as delivery:
+        before = GIVEN_UP._value.get()
+        topic.is_away = True
+        for n in range(40):
+            await delivery.deliver(frame("a", n))
+        clock.now += THREE_DAYS + timedelta(seconds=1)
+        await delivery.deliver(frame("a", 40))
+        await eventually(lambda: len(list(folder.glob("*.frame"))) == 1)
+        assert GIVEN_UP._value.get() - before == 40
+        topic.is_away = False
+        await eventually(lambda: topic.taken["a"] == [40])
+
+
+@pytest.mark.policy("131.7-1c")
+async def test_a_frame_is_sent_for_as_long_as_it_may_wait(topic: FakeTopic, tmp_path: Path) -> None:
+    clock = Clock()
+    async with delivering(topic, tmp_path / "s", clock=clock) as delivery:
+        topic.is_away = True
+        await delivery.deliver(frame("a", 1))
+        clock.now += THREE_DAYS
+        topic.is_away = False
+        await eventually(lambda: topic.taken["a"] == [1])
+
+
+@pytest.mark.policy("131.7-1d")
+async def test_the_time_that_a_frame_waits_goes_on_while_no_process_runs(
+    topic: FakeTopic, tmp_path: Path
+) -> None:
+    folder = tmp_path / "s"
+    topic.is_away = True
+    async with delivering(topic, folder) as delivery:
+        await delivery.deliver(frame("a", 1))
+        await delivery.deliver(frame("a", 2))
+    first = min(folder.glob("*.frame"))
+    long_ago = (datetime.now(UTC) - timedelta(days=4)).timestamp()
+    os.utime(first, (long_ago, long_ago))
+    topic.is_away = False
+    async with delivering(topic, folder):
+        await eventually(lambda: topic.taken["a"] == [2])

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from prometheus_client import REGISTRY
 
 from alpr_common.auth import ungated_routes
+from alpr_common.lateness import spooled_at_most
 from alpr_common.messages.frame import HEADER, Frame
 from alpr_common.policy import Policy
 from alpr_common.settings import CommonSettings
@@ -64,7 +65,13 @@ class Ingest:
             database=None,  # type: ignore[arg-type]  # frames never touch it
             known=KnownCameras(self._load, lambda: 0.0, fresh_seconds=-1, outage_seconds=1),
             pictures=PictureThreads(1, PictureLimits(POLICY.frame_max_bytes, 50_000_000)),
-            delivery=Delivery(topic, spool, kafka_timeout_seconds=1),
+            delivery=Delivery(
+                topic,
+                spool,
+                kafka_timeout_seconds=1,
+                waits_at_most=spooled_at_most(POLICY),
+                clock=lambda: NOW,
+            ),
             policy=POLICY,
             in_flight=InFlight(4),
             body_timeout_seconds=0.3,

@@ -17,6 +17,8 @@ from alpr_ingest.refusals import SpoolFull
 from alpr_ingest.spool import Spool
 from alpr_ingest.spool_files import OutgoingFrame, SpoolEntry, SpoolInUse, TornFrame
 
+NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
+
 
 def frame(camera_id: str, number: int, size: int = 100) -> OutgoingFrame:
     return OutgoingFrame(
@@ -56,7 +58,7 @@ async def test_frames_come_back_as_they_were_in_order_per_camera(spool: Spool) -
     kept = {c: [frame(c, n) for n in range(20)] for c in ("a", "b.2")}
     for n in range(20):
         for camera_id in kept:
-            await spool.put(kept[camera_id][n])
+            await spool.put(kept[camera_id][n], NOW)
     assert spool.cameras() == ["a", "b.2"]
     for camera_id, frames in kept.items():
         assert await drained(spool, camera_id) == frames
@@ -68,10 +70,10 @@ async def test_a_new_process_finds_what_an_earlier_one_kept_and_appends_to_it(
 ) -> None:
     first = await open_spool(folder)
     for n in range(12):
-        await first.put(frame("a", n))
+        await first.put(frame("a", n), NOW)
     first.close()
     second = await open_spool(folder)
-    await second.put(frame("a", 12))
+    await second.put(frame("a", 12), NOW)
     assert await drained(second, "a") == [frame("a", n) for n in range(13)]
     second.close()
 
@@ -79,15 +81,15 @@ async def test_a_new_process_finds_what_an_earlier_one_kept_and_appends_to_it(
 async def test_a_full_spool_refuses_until_there_is_room_again(folder: Path) -> None:
     spool = await open_spool(folder, max_bytes=3 * frame("a", 0, 1000).spooled_size)
     for n in range(3):
-        await spool.put(frame("a", n, 1000))
+        await spool.put(frame("a", n, 1000), NOW)
     assert spool.is_full
     with pytest.raises(SpoolFull) as refusal:
-        await spool.put(frame("b", 3, 1000))
+        await spool.put(frame("b", 3, 1000), NOW)
     assert refusal.value.retry_after_seconds
     entry = spool.head("a")
     assert entry
     await spool.remove(entry)
-    await spool.put(frame("b", 3, 1000))
+    await spool.put(frame("b", 3, 1000), NOW)
     spool.close()
 
 
@@ -95,7 +97,7 @@ async def test_the_spool_leaves_disk_to_others(folder: Path) -> None:
     spool = Spool(folder, max_bytes=10**9, min_free_bytes=2**62)
     await spool.open()
     with pytest.raises(SpoolFull):
-        await spool.put(frame("a", 1))
+        await spool.put(frame("a", 1), NOW)
     spool.close()
 
 
@@ -110,10 +112,10 @@ async def test_a_disk_that_fails_is_an_outage_and_leaves_nothing(
     with monkeypatch.context() as broken:
         broken.setattr(os, "fsync", fail)
         with pytest.raises(Outage):
-            await spool.put(frame("a", 1))
+            await spool.put(frame("a", 1), NOW)
     assert os.listdir(folder) == ["lock"]  # noqa: PTH208 - nothing else is left
     assert not spool.has("a")
-    await spool.put(frame("a", 2))
+    await spool.put(frame("a", 2), NOW)
     assert await drained(spool, "a") == [frame("a", 2)]
     spool.close()
 
@@ -134,8 +136,8 @@ async def test_an_unfinished_write_is_cleared_away_and_reported(
 @pytest.mark.parametrize("kept_bytes", [0, 10, 60, -1])
 async def test_a_torn_file_is_known_and_set_aside(folder: Path, kept_bytes: int) -> None:
     spool = await open_spool(folder)
-    torn = await spool.put(frame("a", 1))
-    await spool.put(frame("a", 2))
+    torn = await spool.put(frame("a", 1), NOW)
+    await spool.put(frame("a", 2), NOW)
     file = folder / torn.name
     file.write_bytes(file.read_bytes()[:kept_bytes])
     with pytest.raises(TornFrame):
@@ -149,8 +151,8 @@ async def test_a_torn_file_is_known_and_set_aside(folder: Path, kept_bytes: int)
 @pytest.mark.policy("131.7-1d")
 async def test_torn_files_are_kept_for_a_while_and_no_longer(folder: Path) -> None:
     spool = await open_spool(folder)
-    old, young = await spool.put(frame("a", 1)), await spool.put(frame("a", 2))
-    await spool.put(frame("a", 3))
+    old, young = await spool.put(frame("a", 1), NOW), await spool.put(frame("a", 2), NOW)
+    await spool.put(frame("a", 3), NOW)
     now = datetime.now(UTC)
     for entry, days in ((old, 15), (young, 13)):
         await spool.set_aside(entry)
@@ -164,7 +166,7 @@ async def test_torn_files_are_kept_for_a_while_and_no_longer(folder: Path) -> No
 
 
 def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
-    entry = SpoolEntry(1, "a", 0)
+    entry = SpoolEntry(1, "a", 0, NOW)
     spool_files.write(tmp_path, entry, frame("a", 1))
     data = bytearray((tmp_path / entry.name).read_bytes())
     data[-3] ^= 1
@@ -180,12 +182,14 @@ async def test_one_process_has_the_folder(spool: Spool, folder: Path) -> None:
 
 _WRITER = """
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from alpr_ingest.spool_files import OutgoingFrame, SpoolEntry, write
 folder = Path(sys.argv[1])
 folder.mkdir()
+now = datetime.now(UTC)
 for n in range(1, 100_000):
-    write(folder, SpoolEntry(n, "a", 0), OutgoingFrame("a", bytes(50_000), ()))
+    write(folder, SpoolEntry(n, "a", 0, now), OutgoingFrame("a", bytes(50_000), ()))
     print(n, flush=True)
 """
 
@@ -206,6 +210,6 @@ def test_what_was_acknowledged_before_a_sigkill_is_there(folder: Path) -> None:
 
 
 def test_pictures_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
-    entry = SpoolEntry(1, "a", 0)
+    entry = SpoolEntry(1, "a", 0, NOW)
     spool_files.write(tmp_path, entry, frame("a", 1))
     assert (tmp_path / entry.name).stat().st_mode & 0o077 == 0

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from alpr_common.auth import Gate, Revocations, TokenVerifier
 from alpr_common.errors import Outage
 from alpr_common.kafka import Publisher
+from alpr_common.lateness import spooled_at_most
 from alpr_common.outbox import OutboxRelay
 from alpr_common.policy import Policy
 from alpr_common.postgres import Database, migrate
@@ -56,7 +57,11 @@ def build(settings: Settings) -> FastAPI:
             await spool.open()
             publisher = await stack.enter_async_context(_publisher(settings))
             delivery = Delivery(
-                KafkaFrames(publisher), spool, kafka_timeout_seconds=settings.kafka_timeout_seconds
+                KafkaFrames(publisher),
+                spool,
+                kafka_timeout_seconds=settings.kafka_timeout_seconds,
+                waits_at_most=spooled_at_most(policy),
+                clock=_now,
             )
             # Before PostgreSQL is asked: what an earlier process acknowledged needs it not.
             sending = await stack.enter_async_context(
@@ -114,7 +119,7 @@ def _parts(
         policy=policy,
         in_flight=InFlight(settings.frames_in_flight_max),
         body_timeout_seconds=settings.body_timeout_seconds,
-        clock=lambda: datetime.now(UTC),
+        clock=_now,
     )
 
 
@@ -133,7 +138,7 @@ async def _publisher(settings: Settings) -> AsyncIterator[Publisher]:
 async def _forget_torn_frames(spool: Spool) -> Never:
     while True:
         try:
-            await spool.forget_torn(datetime.now(UTC) - _TORN_KEPT)
+            await spool.forget_torn(_now() - _TORN_KEPT)
         except OSError as error:
             log.warning("spool.torn_files_kept", error=str(error))
         await asyncio.sleep(_FORGET_SECONDS)
@@ -148,3 +153,7 @@ async def _database(settings: Settings) -> Database:
         except Outage as error:
             log.warning("postgres.away", error=str(error))
             await asyncio.sleep(1)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -3,12 +3,16 @@
 The caller may acknowledge a frame to its camera when `deliver` returns: Kafka has it, or the disk
 has. While a camera has frames in the spool its later ones queue up behind them. While Kafka is
 away one spooled frame at a time asks whether it is back.
+
+A frame waits for a bounded time: what reached Kafka later would be on topics for longer than it may
+be kept (131.7-1d), and a picture that never does may not stay on this disk either.
 """
 
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Protocol
 
@@ -25,9 +29,11 @@ log = structlog.get_logger()
 
 ACCEPTED = Counter("alpr_frames_accepted_total", "Frames acknowledged to cameras", ["via"])
 DRAINED = Counter("alpr_ingest_spool_sent_total", "Frames sent from the spool")
+GIVEN_UP = Counter("alpr_ingest_spool_given_up_total", "Frames that waited for too long")
 KAFKA_UP = Gauge("alpr_ingest_kafka_up", "Whether Kafka took the latest frame")
 
 _SENDING_SIDE_BY_SIDE = 16
+_DISK_PAUSE_SECONDS = 1.0
 # Then another camera asks: its partition may have a leader where this one's has none.
 _ASKS_IN_A_ROW = 5
 
@@ -61,8 +67,17 @@ class KafkaFrames:
 class Delivery:
     """`run` beside the requests; `deliver` in each of them."""
 
-    def __init__(self, topic: FramesTopic, spool: Spool, *, kafka_timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        topic: FramesTopic,
+        spool: Spool,
+        *,
+        kafka_timeout_seconds: float,
+        waits_at_most: timedelta,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._topic, self._spool, self._timeout = topic, spool, kafka_timeout_seconds
+        self._waits_at_most, self._clock = waits_at_most, clock
         self._kafka_up = False
         self._camera: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         # Sends whose acknowledgement did not come in time but may still come, by spool number.
@@ -89,7 +104,7 @@ class Delivery:
                     ACCEPTED.labels("kafka").inc()
                     return False
             try:
-                entry = await self._spool.put(frame)
+                entry = await self._spool.put(frame, self._clock())
             finally:
                 self._spooled.set()
             if pending is not None and not _failed(pending):
@@ -126,7 +141,9 @@ class Delivery:
 
     async def _drain(self, camera_id: str, draining: set[str]) -> None:
         while (entry := self._spool.head(camera_id)) is not None:
-            if self._kafka_up:
+            if self._clock() - entry.spooled_at > self._waits_at_most:
+                await self._give_up(entry)
+            elif self._kafka_up:
                 async with self._slots:
                     await self._send(entry)
             else:
@@ -141,6 +158,22 @@ class Delivery:
             if self._kafka_up or entry is None or await self._send(entry):
                 return
             await asyncio.sleep(pause)
+
+    async def _give_up(self, entry: SpoolEntry) -> None:
+        try:
+            await self._spool.remove(entry)
+        except OSError as error:
+            log.error("spool.unreadable", file=entry.name, error=str(error))
+            await asyncio.sleep(_DISK_PAUSE_SECONDS)
+            return
+        self._pending.pop(entry.number, None)
+        GIVEN_UP.inc()
+        log.error(
+            "spool.frame_given_up",
+            camera_id=entry.camera_id,
+            spooled_at=entry.spooled_at.isoformat(),
+            waits_at_most_hours=self._waits_at_most / timedelta(hours=1),
+        )
 
     async def _send(self, entry: SpoolEntry) -> bool:
         """Whether the entry has left the spool."""

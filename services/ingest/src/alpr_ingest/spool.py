@@ -79,7 +79,7 @@ class Spool:
         waiting = self._waiting.get(camera_id)
         return waiting[0] if waiting else None
 
-    async def put(self, frame: OutgoingFrame) -> SpoolEntry:
+    async def put(self, frame: OutgoingFrame, now: datetime) -> SpoolEntry:
         """Durable when it returns. The caller puts one frame of a camera at a time.
 
         Raises `SpoolFull`, or `Outage` when the disk fails.
@@ -92,7 +92,7 @@ class Spool:
                 "Keep the frame and send it again later.",
                 limit_bytes=self._max_bytes,
             )
-        entry = SpoolEntry(self._next, frame.camera_id, size)
+        entry = SpoolEntry(self._next, frame.camera_id, size, now)
         self._next += 1
         self._bytes += size  # before the write, so that writes side by side keep to the limit
         try:
@@ -111,7 +111,7 @@ class Spool:
         return await self._in_thread(partial(spool_files.read, self._folder, entry))
 
     async def remove(self, entry: SpoolEntry) -> None:
-        """The camera's head was acknowledged by Kafka."""
+        """The camera's head was acknowledged by Kafka, or is given up."""
         await self._in_thread(partial(spool_files.remove, self._folder, entry))
         self._drop(entry)
 

@@ -16,6 +16,7 @@ import re
 import struct
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -56,6 +57,7 @@ class SpoolEntry:
     number: int
     camera_id: str
     size: int
+    spooled_at: datetime
 
     @property
     def name(self) -> str:
@@ -89,7 +91,9 @@ def recover(folder: Path) -> tuple[list[SpoolEntry], int]:
             file.unlink()
             unfinished += 1
         elif named := _NAME.fullmatch(file.name):
-            entries.append(SpoolEntry(int(named[1]), named[2], file.stat().st_size))
+            kept = file.stat()
+            spooled_at = datetime.fromtimestamp(kept.st_mtime, UTC)
+            entries.append(SpoolEntry(int(named[1]), named[2], kept.st_size, spooled_at))
     return sorted(entries, key=lambda e: e.number), unfinished
 
 

@@ -7,6 +7,7 @@ from alpr_access_log.refusals import (
     TopicsOutliveRetention,
 )
 from alpr_common.errors import MalformedMessage
+from alpr_common.lateness import on_kafka_after_at_most
 from alpr_common.messages.read import Read
 from alpr_common.plates import match_key, normalize
 from alpr_common.policy import Policy
@@ -19,7 +20,7 @@ from alpr_common.topics import (
     Topic,
 )
 
-_DAY_SECONDS = 24 * 3600
+_DAY = timedelta(days=1)
 HOLDING_READS = (FRAMES, READS, HITS, ALERTS)
 """Topics whose messages are reads, carry reads, or are the pictures that reads come from."""
 
@@ -48,15 +49,27 @@ def refuse_topics_that_outlive_retention(
     policies: Iterable[Policy], topics: Iterable[Topic] = HOLDING_READS
 ) -> None:
     """Raise `TopicsOutliveRetention` when a topic or its dead-letter topic would keep reads longer
-    than the shortest retention of any agency: what is deleted here must not live on there."""
-    shortest = min(policy.reads_retention_days for policy in policies)
+    than the shortest retention of any agency: what is deleted here must not live on there.
+
+    Retention counts from a read's capture, a topic's from when something is written to it. So what
+    the policy allows to come late counts in full; a consumer that stands still does not, since no
+    policy allows it: its lag is a metric, and its operators are told.
+    """
+    policies = tuple(policies)
+    shortest = timedelta(days=min(policy.reads_retention_days for policy in policies))
+    late = max(on_kafka_after_at_most(policy) for policy in policies)
+    looked_back = timedelta(hours=max(policy.retro_match_hours for policy in policies))
     for topic in topics:
-        kept = topic.retention_seconds
-        longest = None if kept is None else max(kept, DEAD_LETTER_RETENTION_SECONDS)
-        if longest is None or longest > shortest * _DAY_SECONDS:
-            shown = "for ever" if longest is None else f"{longest / _DAY_SECONDS:g} days"
+        if topic.retention_seconds is None:
+            raise TopicsOutliveRetention(f"{topic.name} keeps reads for ever.")
+        seconds = max(topic.retention_seconds, DEAD_LETTER_RETENTION_SECONDS)
+        # The hits that a new entry makes of stored reads are written that late, too.
+        longest = max(late, looked_back) + timedelta(seconds=seconds)
+        if longest > shortest:
             raise TopicsOutliveRetention(
-                f"{topic.name} (with {topic.dead_letter_name}) keeps reads {shown}, the shortest "
-                f"retention is {shortest} days. Shorten the topic's retention or lengthen the "
-                "policy's reads_retention_days."
+                f"{topic.name} (with {topic.dead_letter_name}) keeps reads until "
+                f"{longest / _DAY:g} days after their capture (they may come {late / _DAY:g} days "
+                f"late, and be compared with new entries for {looked_back / _DAY:g}), the shortest retention is {shortest / _DAY:g} days. Shorten the topic's "
+                "retention or the policy's delivery_delay_max_seconds and retro_match_hours, or "
+                "lengthen its reads_retention_days."
             )
