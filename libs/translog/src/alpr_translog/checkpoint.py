@@ -20,8 +20,8 @@ class Checkpoint:
     def text(self) -> str:
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
 
-    def sign(self, signer: SignerKey) -> str:
-        return sign_note(self.text, signer)
+    def sign(self, *signers: SignerKey) -> str:
+        return sign_note(self.text, *signers)
 
     @classmethod
     def open(cls, note: str, key: VerifierKey, origin: str | None = None) -> "Checkpoint":
@@ -29,10 +29,14 @@ class Checkpoint:
 
         `origin` defaults to the key's name, as the specification recommends.
         """
-        lines = open_note(note, key).split("\n")
-        expected = origin or key.name
-        if len(lines) < 4 or lines[0] != expected:
-            raise NoteInvalid(f"this is no checkpoint of {expected}")
+        return cls.parse(open_note(note, key), origin or key.name)
+
+    @classmethod
+    def parse(cls, text: str, origin: str) -> "Checkpoint":
+        """What a text says, whoever signed it or not; raises `NoteInvalid`."""
+        lines = text.split("\n")
+        if len(lines) < 4 or lines[0] != origin:
+            raise NoteInvalid(f"this is no checkpoint of {origin}")
         if not re.fullmatch(r"0|[1-9][0-9]{0,18}", lines[1]):
             raise NoteInvalid("the checkpoint's size is malformed")
         try:
