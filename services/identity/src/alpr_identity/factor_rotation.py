@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alpr_common.postgres import Connection
+from alpr_common.secret_file import write_secret_file
 from alpr_identity import factor_store
 from alpr_identity.identity import Identity
 from alpr_identity.sealing import Sealer
-from alpr_identity.secret_file import write_secret_file
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from alpr_common.auth import TokenIssuer
 from alpr_common.auth.keys import TokenKey, TokenKeys, pem_blocks, public_keys_in
+from alpr_common.secret_file import write_secret_file
 from alpr_common.watched_file import WatchedFile
-from alpr_identity.secret_file import write_secret_file
 
 log = structlog.get_logger()
 
