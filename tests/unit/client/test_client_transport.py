@@ -12,7 +12,7 @@ import pytest
 from fastapi import Body, FastAPI, Header, Request, Response
 from fastapi.responses import JSONResponse
 
-from alpr_client import Addresses, AlprClient, RefusedError, UnavailableError
+from alpr_client import Addresses, AlprClient, Query, Reason, RefusedError, UnavailableError
 
 ALERT = str(uuid4())
 
@@ -120,9 +120,9 @@ async def test_a_list_of_alerts_is_typed_and_keeps_what_a_later_version_adds(
 async def test_a_refusal_says_why_and_cites_its_clause(client: AlprClient, system: System) -> None:
     with pytest.raises(RefusedError) as refusal:
         await client.searches.search(
-            "AB*", purpose="", case_number="", suspicion="", attested=True,
-            begin=datetime(2026, 5, 1, tzinfo=UTC), end=datetime(2026, 5, 4, tzinfo=UTC),
-        )  # fmt: skip
+            Query(datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 5, 4, tzinfo=UTC), "AB*"),
+            Reason(purpose="", case_number="", suspicion="", attested=True),
+        )
     error = refusal.value
     assert (error.status, error.code, error.clause) == (422, "purpose-missing", "131.7-3a")
     assert str(error) == "No (131.7-3a): why"

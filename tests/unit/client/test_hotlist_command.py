@@ -145,7 +145,8 @@ def test_lists_are_shown_with_their_freshness(matcher: Matcher) -> None:
         "refreshed_at": "2026-05-04T10:00:00+00:00", "freshness": "stale",
     }  # fmt: skip
     matcher.answers["/v1/hotlist/lists"] = (200, {"items": [one]})
-    matcher.answers["/v1/hotlist/unchecked"] = (200, {"items": [{"overdue": True}]})
+    waiting = {"entry_id": ENTRY["entry_id"], "overdue": True}
+    matcher.answers["/v1/hotlist/unchecked"] = (200, {"items": [waiting]})
     code, said = matcher.run("list")
     assert (code, "stale" in said, "1 overdue" in said) == (0, True, True)
 

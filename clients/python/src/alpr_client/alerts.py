@@ -7,9 +7,9 @@ from typing import Any, Literal
 from uuid import UUID
 
 from alpr_client.errors import UnavailableError
-from alpr_client.models import Alert, AlertUpdate, Page
+from alpr_client.models import Alert, AlertDetail, AlertRecord, AlertUpdate, Page
 from alpr_client.streams import server_sent
-from alpr_client.transport import Transport
+from alpr_client.transport import Transport, every
 
 # The server sends a heartbeat more often than this: longer silence is a dead connection.
 _SILENCE_SECONDS = 60.0
@@ -37,25 +37,46 @@ class Alerts:
             "cursor": cursor,
             "limit": limit,
         }
-        found = await self._transport.json("alerts", "GET", "/v1/alerts", params=wanted)
-        return Page[Alert].model_validate(found)
-
-    async def get(self, alert_id: UUID | str) -> Alert:
-        return Alert.model_validate(
-            await self._transport.json("alerts", "GET", f"/v1/alerts/{alert_id}")
+        return await self._transport.model(
+            Page[Alert], "alerts", "GET", "/v1/alerts", params=wanted
         )
 
-    async def picture(self, alert_id: UUID | str, which: Literal["frame", "plate"]) -> bytes:
-        """A JPEG. That it was seen is recorded; do not keep it (131.7-1b)."""
+    def every(
+        self, *, state: str | None = None, open_only: bool | None = None
+    ) -> AsyncIterator[Alert]:
+        """As `list`, page by page to the last."""
+        return every(
+            lambda cursor: self.list(state=state, open_only=open_only, cursor=cursor, limit=200)
+        )
+
+    async def get(self, alert_id: UUID | str) -> AlertDetail:
+        """With all of its hits, and who did what about it."""
+        return await self._transport.model(AlertDetail, "alerts", "GET", f"/v1/alerts/{alert_id}")
+
+    async def record(self, alert_id: UUID | str) -> AlertRecord:
+        """Who did what and when, without plate and place, also after the reads are gone."""
+        path = f"/v1/alerts/{alert_id}/record"
+        return await self._transport.model(AlertRecord, "alerts", "GET", path)
+
+    async def picture(
+        self,
+        alert_id: UUID | str,
+        which: Literal["frame", "plate"],
+        *,
+        hit_id: UUID | str | None = None,
+    ) -> bytes:
+        """A JPEG, of the first hit unless another is named. That it was seen is recorded; do not
+        keep it (131.7-1b)."""
         path = f"/v1/alerts/{alert_id}/pictures/{which}"
-        return (await self._transport.call("alerts", "GET", path)).content
+        wanted = {"hit_id": str(hit_id)} if hit_id else {}
+        return (await self._transport.call("alerts", "GET", path, params=wanted)).content
 
     async def stream(self, *, after: str | int | None = None) -> AsyncIterator[AlertUpdate]:
         """Every change of an alert as it happens, without end.
 
         `after` is the `stream_id` of the last update that was handled, from an earlier run too,
         or a page's `stream_position`: nothing since then is missed. Outages are waited out;
-        raises `RefusedError` alone (signed out, training lapsed).
+        raises `RefusedError` alone (session ended, training lapsed).
         """
         position = None if after is None else str(after)
         pause = 0.5
@@ -178,4 +199,4 @@ class Alerts:
 
     async def _step(self, alert_id: UUID | str, step: str, **said: Any) -> Alert:
         path = f"/v1/alerts/{alert_id}/{step}"
-        return Alert.model_validate(await self._transport.json("alerts", "POST", path, json=said))
+        return await self._transport.model(Alert, "alerts", "POST", path, json=said)

@@ -2,6 +2,7 @@
 `alpr.commands`: a function (or a typer app) under the sub-command's name.
 """
 
+import os
 import sys
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
@@ -12,19 +13,29 @@ from rich.console import Console
 from alpr_client.audit_command import app as audit
 from alpr_client.feed import feed
 from alpr_client.log_command import app as log
+from alpr_client.session_command import sign_in, sign_out, whoami
 
 GROUP = "alpr.commands"
+_BROKEN = 70
+"""Exit code of a fault of the command itself (EX_SOFTWARE)."""
 
 app = typer.Typer(
     name="alpr",
-    help="Feed cameras, evaluate recognition, work with a running ALPR system.",
+    help="Feed cameras, evaluate recognition, work with a running ALPR system.\n\n"
+    "Services are where ALPR_IDENTITY_URL, ALPR_INGEST_URL, ALPR_MATCHER_URL, ALPR_ALERTS_URL and "
+    "ALPR_ACCESS_LOG_URL say, or behind the one address of `alpr sign-in --url`; else on this "
+    "machine.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+_SIGNING_IN = "Signing in"
+app.command("sign-in", rich_help_panel=_SIGNING_IN)(sign_in)
+app.command("sign-out", rich_help_panel=_SIGNING_IN)(sign_out)
+app.command("whoami", rich_help_panel=_SIGNING_IN)(whoami)
 app.command("feed")(feed)
-app.add_typer(log, name="log")
-app.add_typer(audit, name="audit")
+app.add_typer(log, name="log", short_help="Fetch and check the verifiable access log.")
+app.add_typer(audit, name="audit", short_help="Prepare the yearly audit (131.5-d) and fetch it.")
 
 
 @app.callback()
@@ -75,5 +86,18 @@ def _add(app: typer.Typer, name: str, offered: object) -> None:
 def main() -> None:
     """Run the command line."""
     wanted = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
-    add_commands(app, entry_points(group=GROUP), wanted, Console(stderr=True))
-    app()
+    console = Console(stderr=True)
+    try:
+        add_commands(app, entry_points(group=GROUP), wanted, console)
+        app()
+    except Exception as error:
+        if os.environ.get("ALPR_TRACEBACK"):
+            raise
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        console.print(
+            f"alpr: this is a fault of the command: {said} (ALPR_TRACEBACK=1 shows where)",
+            style="red",
+            markup=False,
+            soft_wrap=True,
+        )
+        sys.exit(_BROKEN)

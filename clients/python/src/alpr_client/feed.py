@@ -1,8 +1,8 @@
 """`alpr feed`: replay pictures, a video or a stream as a camera."""
 
 import asyncio
-import os
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from rich.progress import (
 )
 
 from alpr_client.client import AlprClient
+from alpr_client.command_session import signed_in
 from alpr_client.errors import ClientError
 from alpr_client.feed_cameras import Credentials, Place, camera_ids, senders
 from alpr_client.feed_sending import GaveUp, Pace, Sender, Tally, feed_camera
@@ -45,7 +46,6 @@ class Job:
     """A feed as it was asked for."""
 
     url: str
-    token: str | None
     sources: Sequence[Source]
     camera_ids: Sequence[str]
     place: Place
@@ -69,7 +69,7 @@ def feed(
     ] = None,
     register: Annotated[
         bool,
-        typer.Option("--register", help="register what has no credential, with ALPR_TOKEN"),
+        typer.Option("--register", help="register what has no credential, as who is signed in"),
     ] = False,
     renew: Annotated[
         bool,
@@ -125,7 +125,6 @@ def feed(
     pace = Pace(start_at and start_at.astimezone(UTC), realtime, loop, patience)
     job = Job(
         url=url,
-        token=os.environ.get("ALPR_TOKEN"),
         sources=sources,
         camera_ids=ids,
         place=Place(latitude, longitude, heading),
@@ -141,7 +140,7 @@ def run(job: Job) -> int:
     tally, status = Tally(), _TAKEN
     try:
         asyncio.run(_feed(job, tally))
-    except* (NothingToFeed, GaveUp, ClientError) as group:
+    except* (NothingToFeed, GaveUp, ClientError, OSError) as group:
         status = _NOT_FED
         for error in _leaves(group):
             _say(error)
@@ -175,7 +174,7 @@ def _sources(
 
 
 async def _feed(job: Job, tally: Tally) -> None:
-    async with AlprClient(replace(Addresses(), ingest=job.url), token=job.token) as client:
+    async with _client(job) as client:
         found = await senders(client.cameras, job.camera_ids, job.place, job.credentials)
         slots = asyncio.Semaphore(job.parallel)
         with _progress() as progress:
@@ -193,6 +192,18 @@ async def _feed(job: Job, tally: Tally) -> None:
             async with asyncio.TaskGroup() as group:
                 for sender, source in zip(found, job.sources, strict=True):
                     group.create_task(one(sender, source))
+
+
+@asynccontextmanager
+async def _client(job: Job) -> AsyncIterator[AlprClient]:
+    """Cameras need nobody who is signed in; only registering them does."""
+    if not job.credentials.register:
+        async with AlprClient(replace(Addresses(), ingest=job.url)) as client:
+            yield client
+        return
+    async with signed_in() as client:
+        client.transport.addresses = replace(client.transport.addresses, ingest=job.url)
+        yield client
 
 
 def _progress() -> Progress:

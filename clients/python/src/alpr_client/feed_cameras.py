@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from alpr_client.cameras import Cameras
 from alpr_client.errors import RefusedError
 from alpr_client.feed_sending import Sender
 from alpr_client.feed_sources import NothingToFeed
-from alpr_client.registries import Cameras
 
 _LONGEST_ID = 64
 

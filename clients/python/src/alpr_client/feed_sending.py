@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from alpr_client.cameras import Frames
 from alpr_client.errors import RefusedError, UnavailableError
 from alpr_client.feed_sources import Shot, Source
-from alpr_client.registries import Frames
 
 # Refusals that every later frame of the camera would get as well.
 _FINAL = frozenset({"wrong-credential", "camera-retired", "camera-unattested"})

@@ -1,20 +1,25 @@
-"""HTTP underneath the client: addresses, tokens, problem details to errors."""
+"""HTTP underneath the client: addresses, signed requests, answers to models, problems to errors."""
 
-import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
 from http import HTTPStatus
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx
+from pydantic import BaseModel, ValidationError
 
-from alpr_client.errors import RefusedError, UnavailableError
-from alpr_client.models import Session
+from alpr_client.errors import (
+    ClientError,
+    UnavailableError,
+    UnexpectedAnswerError,
+    error_of,
+)
+from alpr_client.models import Page, Session
+from alpr_client.tokens import GivenToken, HeldSession, Tokens
 
-# Answers that mean "later" rather than "no".
-_LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
+Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -28,15 +33,20 @@ class Addresses:
     identity: str = "http://127.0.0.1:8007"
 
     @classmethod
-    def from_environment(cls) -> Self:
-        """`ALPR_INGEST_URL`, `ALPR_ALERTS_URL` …, where they are set."""
-        names = {f.name: f"ALPR_{f.name.upper()}_URL" for f in fields(cls)}
-        return cls(**{n: os.environ[v] for n, v in names.items() if os.environ.get(v)})
+    def from_environment(cls, otherwise: Self | None = None) -> Self:
+        """`ALPR_INGEST_URL`, `ALPR_ALERTS_URL` …, where they are set; `otherwise` for the rest."""
+        base = otherwise or cls()
+        return cls(
+            **{
+                f.name: os.environ.get(f"ALPR_{f.name.upper()}_URL") or getattr(base, f.name)
+                for f in fields(cls)
+            }
+        )
 
     @classmethod
     def behind(cls, url: str) -> Self:
         """All services behind one gateway."""
-        return cls(*[url] * len(fields(cls)))
+        return cls(*[url.rstrip("/")] * len(fields(cls)))
 
 
 class Transport:
@@ -50,9 +60,7 @@ class Transport:
         http: httpx.AsyncClient | None = None,
     ) -> None:
         self.addresses = addresses
-        self._token = token
-        self._refresh_token: str | None = None
-        self._refreshing = asyncio.Lock()
+        self._tokens: Tokens = GivenToken(token)
         self._http = http or httpx.AsyncClient(
             timeout=httpx.Timeout(timeout_seconds, connect=min(5.0, timeout_seconds))
         )
@@ -61,21 +69,26 @@ class Transport:
         await self._http.aclose()
 
     def use(self, session: Session | None) -> None:
-        self._token = session.access_token if session else None
-        self._refresh_token = session.refresh_token if session else None
+        """Sign requests as this session from here on, and keep it fresh; None: sign nothing."""
+        self.sign_with(HeldSession(session, self.refreshed) if session else GivenToken(None))
+
+    def sign_with(self, tokens: Tokens) -> None:
+        self._tokens = tokens
 
     async def call(
         self, service: str, method: str, path: str, *, signed: bool = True, **options: Any
     ) -> httpx.Response:
         """The response, if it is a good one; raises `RefusedError` or `UnavailableError`.
 
-        A token that ran out is refreshed once. `options` are those of httpx.
+        A token that ran out is renewed once. `options` are those of httpx.
         """
-        token = self._token
-        response = await self._send(service, method, path, signed, options)
+        token = await self._tokens.current() if signed else None
+        response = await self._send(service, method, path, token, options)
         unauthorized = response.status_code == HTTPStatus.UNAUTHORIZED
-        if unauthorized and signed and await self.refresh(token):
-            response = await self._send(service, method, path, signed, options)
+        if unauthorized and signed and await self._tokens.renewed(token):
+            _rewind(options)
+            token = await self._tokens.current()
+            response = await self._send(service, method, path, token, options)
         raise_for(response)
         return response
 
@@ -85,7 +98,27 @@ class Transport:
             if part in options:
                 options[part] = without_none(options[part])
         response = await self.call(service, method, path, **options)
-        return response.json() if response.content else None
+        if not response.content:
+            return None
+        try:
+            return response.json()
+        except ValueError as error:
+            raise UnexpectedAnswerError(
+                f"{service} at {getattr(self.addresses, service)} did not answer JSON: is that "
+                "the right address?"
+            ) from error
+
+    async def model(
+        self, kind: type[Model], service: str, method: str, path: str, **options: Any
+    ) -> Model:
+        """As `json`; the answer as that model. Raises `UnexpectedAnswerError` for another."""
+        answer = await self.json(service, method, path, **options)
+        try:
+            return kind.model_validate(answer)
+        except ValidationError as error:
+            raise UnexpectedAnswerError(
+                f"{service} answered {method} {path} otherwise than expected: {_first_fault(error)}"
+            ) from error
 
     @asynccontextmanager
     async def stream(
@@ -95,74 +128,94 @@ class Transport:
         timeout = httpx.Timeout(10.0, read=read_seconds)
         url = getattr(self.addresses, service) + path
         for attempt in (1, 2):
-            token = self._token
-            signed = {**headers, **self._authorization()}
+            token = await self._tokens.current()
+            signed = {**headers, **_bearer(token)}
             try:
                 async with self._http.stream("GET", url, headers=signed, timeout=timeout) as got:
                     unauthorized = got.status_code == HTTPStatus.UNAUTHORIZED
-                    if unauthorized and attempt == 1 and await self.refresh(token):
+                    if unauthorized and attempt == 1 and await self._tokens.renewed(token):
                         continue
-                    if got.is_error:
+                    if not got.is_success:
                         await got.aread()
                         raise_for(got)
                     yield got
                     return
-            except httpx.TransportError as error:
+            except httpx.HTTPError as error:
                 raise _unreachable(service, error) from error
 
-    async def refresh(self, refused: str | None) -> bool:
-        """Whether there is another token than the one that was refused."""
-        async with self._refreshing:  # a refresh token can be used once
-            return self._token != refused or await self._refresh()
-
-    async def _refresh(self) -> bool:
-        if self._refresh_token is None:
-            return False
-        body = {"refresh_token": self._refresh_token}
-        response = await self._send(
-            "identity", "POST", "/v1/sessions/refresh", False, {"json": body}
+    async def signed_in(self, username: str, password: str, code: str | None) -> Session:
+        """A new session; requests are not signed as it yet (`use`)."""
+        said = {"username": username, "password": password, "code": code}
+        return await self.model(
+            Session, "identity", "POST", "/v1/sessions", signed=False, json=said
         )
-        if response.is_error:
-            self._refresh_token = None
-            return False
-        self.use(Session.model_validate({**body, **response.json()}))
-        return True
 
-    def _authorization(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
+    async def refreshed(self, refresh_token: str) -> Session:
+        """The next tokens of a session; its refresh token works no more after this."""
+        body = {"refresh_token": refresh_token}
+        return await self.model(
+            Session, "identity", "POST", "/v1/sessions/refresh", signed=False, json=body
+        )
 
     async def _send(
-        self, service: str, method: str, path: str, signed: bool, options: Mapping[str, Any]
+        self,
+        service: str,
+        method: str,
+        path: str,
+        token: str | None,
+        options: Mapping[str, Any],
     ) -> httpx.Response:
-        headers = dict(options.get("headers") or {})
-        if signed:
-            headers |= self._authorization()
+        headers = dict(options.get("headers") or {}) | _bearer(token)
         rest = {name: value for name, value in options.items() if name != "headers"}
         url = getattr(self.addresses, service) + path
         try:
             return await self._http.request(method, url, headers=headers, **rest)
-        except httpx.TransportError as error:
+        except httpx.HTTPError as error:
             raise _unreachable(service, error) from error
+        except httpx.InvalidURL as error:
+            raise ClientError(f"{service}'s address {url} is none: {error}") from error
+
+
+async def every(
+    page: Callable[[str | None], Awaitable[Page[Model]]],
+) -> AsyncIterator[Model]:
+    """The items of a list, page by page: `page` fetches the one after a cursor."""
+    cursor: str | None = None
+    while True:
+        found = await page(cursor)
+        for item in found.items:
+            yield item
+        cursor = found.next_cursor
+        if cursor is None:
+            return
 
 
 def raise_for(response: httpx.Response) -> None:
     """Raise what the response's problem details say, if it is no good one."""
-    if response.is_success:
-        return
-    try:
-        members = response.json()
-    except ValueError:
-        members = {}
-    if not isinstance(members, dict):
-        members = {}
-    if response.is_server_error or response.status_code in _LATER:
-        raise UnavailableError.of(response, members)
-    raise RefusedError(response.status_code, members)
+    error = error_of(response)
+    if error is not None:
+        raise error
 
 
 def without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _unreachable(service: str, error: httpx.TransportError) -> UnavailableError:
+def _bearer(token: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _rewind(options: Mapping[str, Any]) -> None:
+    """Files were read to their end by the attempt that was refused."""
+    for _, file in dict(options.get("files") or {}).values():
+        if hasattr(file, "seek"):
+            file.seek(0)
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+
+
+def _unreachable(service: str, error: httpx.HTTPError) -> UnavailableError:
     return UnavailableError(f"{service} does not answer: {error or type(error).__name__}")

@@ -1,0 +1,229 @@
+"""`alpr sign-in`, `alpr sign-out` and `alpr whoami`.
+
+    alpr sign-in --url https://alpr.example
+    alpr whoami
+    alpr sign-out
+
+Scripts that ask nobody: `printf '%s\\n%s\\n' "$PASSWORD" "$CODE" | alpr sign-in -u miller`.
+"""
+
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+from rich.console import Console
+
+from alpr_client.client import AlprClient
+from alpr_client.command_session import (
+    DONE,
+    NOT_DONE,
+    SIGNS_IN,
+    WITH_FINDINGS,
+    as_kept,
+    end,
+    named_in_environment,
+    run,
+)
+from alpr_client.errors import ClientError, NotSignedInError, SecondFactorNeededError
+from alpr_client.kept_session import KeptSession, SessionFile
+from alpr_client.models import Me, Session, Training
+from alpr_client.transport import Addresses
+
+_PASSKEY_ONLY = (
+    "your second factor is a passkey, which a terminal cannot show: sign in at the console and "
+    "set up one-time codes there, or have a service account for scripts"
+)
+
+
+class NotAnswered(ClientError):
+    """Something has to be said and nobody is there to ask."""
+
+
+def sign_in(
+    url: Annotated[
+        str | None,
+        typer.Option(
+            help="the system's address, where one gateway is before all services; kept with the "
+            "session. Else each service's own: ALPR_IDENTITY_URL, ALPR_MATCHER_URL, …"
+        ),
+    ] = None,
+    username: Annotated[
+        str | None,
+        typer.Option("--username", "-u", envvar="ALPR_USERNAME", help="asked if left out"),
+    ] = None,
+    allow_http: Annotated[
+        bool,
+        typer.Option("--allow-http", help="send the password unencrypted to another machine"),
+    ] = False,
+) -> None:
+    """Sign in once for the commands that follow, with password and one-time code.
+
+    Asks for the password and, where the account has a second factor, for the code (six digits, or
+    a recovery code). Without a terminal they are the first and second line of standard input;
+    never an argument, which others on this machine could see.
+
+    The session is kept in $XDG_STATE_HOME/alpr/session.json (else ~/.local/state/…), readable by
+    you alone. It is refreshed while it is used, ends after an hour without use or twelve hours,
+    and with `alpr sign-out`. ALPR_TOKEN, ALPR_TOKEN_FILE and ALPR_USERNAME with ALPR_PASSWORD go
+    before it.
+
+    Passkeys and an agency's own provider (OpenID Connect) need a browser: they sign in at the
+    console only.
+    """
+    addresses = Addresses.from_environment(Addresses.behind(url) if url else None)
+
+    async def work(console: Console) -> int:
+        if not allow_http:
+            _refuse_unencrypted(addresses.identity)
+        async with AlprClient(addresses) as client:
+            session = await _signed_in(client, username or _ask("User name", "--username"))
+            if session.must_enrol:
+                await client.sign_out()
+                raise ClientError(
+                    "your role signs in with a second factor and you have none yet: set it up at "
+                    "the console, then sign in here"
+                )
+            await _keep(session, addresses, url)
+        person = session.person
+        who = (
+            f"{person.name} ({person.username}), {person.role} of {person.agency_id}"
+            if person
+            else ""
+        )
+        console.print(f"signed in: {who}", markup=False)
+        if (variables := named_in_environment()) is not None:
+            console.print(f"but {variables} is set: commands act as that, not as you")
+        return DONE
+
+    end(work)
+
+
+def sign_out(
+    forget: Annotated[
+        bool,
+        typer.Option(
+            "--forget",
+            help="delete the file even if the server cannot be told; the session "
+            "then ends there an hour after its last use",
+        ),
+    ] = False,
+) -> None:
+    """End the session that `alpr sign-in` began, at the server and here."""
+
+    async def work(console: Console) -> int:
+        file = SessionFile.of_user()
+        if not file.path.exists():
+            console.print("nobody was signed in")
+            return DONE
+        try:
+            async with as_kept() as client:
+                await client.sign_out()
+        except NotSignedInError:
+            file.delete()
+            console.print("signed out; the session had ended before")
+            return DONE
+        except ClientError:
+            if not forget:
+                raise
+            file.delete()
+            console.print("forgotten here; the server was not told")
+            return NOT_DONE
+        file.delete()
+        console.print("signed out")
+        return DONE
+
+    end(work)
+
+
+def whoami() -> None:
+    """Say as whom commands act, and whether ALPR data is open to them: exit code 1 if not."""
+
+    async def work(client: AlprClient, console: Console) -> int:
+        me = await client.me()
+        source = named_in_environment() or "alpr sign-in"
+        console.print(
+            f"{me.name} ({me.username}), {me.role} of {me.agency_id}, by {source} at "
+            f"{client.transport.addresses.identity}",
+            markup=False,
+        )
+        console.print(f"LEADS training {_training(me.leads)}, ALPR training {_training(me.alpr)}")
+        console.print(_access(me), markup=False)
+        return DONE if me.may_access else WITH_FINDINGS
+
+    run(work)
+
+
+whoami.__doc__ = f"{whoami.__doc__}\n\n{SIGNS_IN}"
+
+
+async def _signed_in(client: AlprClient, username: str) -> Session:
+    password = _ask("Password", "the first line of standard input", hidden=True)
+    try:
+        return await client.sign_in(username, password)
+    except SecondFactorNeededError as error:
+        if "code" not in error.ways:
+            raise ClientError(_PASSKEY_ONLY) from None
+    code = _ask("One-time or recovery code", "the second line of standard input")
+    return await client.sign_in(username, password, code)
+
+
+async def _keep(session: Session, addresses: Addresses, url: str | None) -> None:
+    """In place of the session that was kept before, which is ended."""
+    file = SessionFile.of_user()
+    with suppress(ClientError):
+        async with as_kept() as before:
+            await before.sign_out()
+    kept = KeptSession(
+        identity=addresses.identity, gateway=url and url.rstrip("/"),
+        signed_in_at=datetime.now(UTC), session=session,
+    )  # fmt: skip
+    async with file.locked():
+        file.write(kept)
+
+
+def _ask(what: str, where: str, *, hidden: bool = False) -> str:
+    """From the person at the terminal, or the next line of standard input."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(what, hide_input=hidden, err=True))
+    if what == "User name":
+        raise NotAnswered(f"say {where}: there is no terminal to ask at")
+    line = sys.stdin.readline().rstrip("\r\n")
+    if not line:
+        raise NotAnswered(f"there is no {what.lower()}: give it as {where}")
+    return line
+
+
+def _refuse_unencrypted(address: str) -> None:
+    """Passwords travel encrypted or not at all (131.7-3c), but on this machine."""
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        raise ClientError(f"{address} is no address: {error}") from error
+    host = parts.hostname or ""
+    with suppress(ValueError):
+        if ip_address(host).is_loopback:
+            return
+    if parts.scheme != "https" and host != "localhost":
+        raise ClientError(
+            f"{address} is not https: the password would travel unencrypted (131.7-3c). Use https, "
+            "or --allow-http inside a network that encrypts by itself"
+        )
+
+
+def _training(training: Training) -> str:
+    if training.valid_until is None:
+        return "missing"
+    if training.standing == "lapsed":
+        return f"lapsed on {training.valid_until}"
+    return f"until {training.valid_until} ({training.days_left} days)"
+
+
+def _access(me: Me) -> str:
+    if me.may_access:
+        return "ALPR data is open to you"
+    clause = f" ({me.clause})" if me.clause else ""
+    return f"ALPR data is not open to you: {me.why_not or 'set up your second factor'}{clause}"
