@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from alpr_access_log import store
 from alpr_access_log.log import api as log_api
 from alpr_access_log.log import store as log_store
-from alpr_access_log.log.key import LogKey
+from alpr_access_log.log.key import LogKey, LogKeys
 from alpr_access_log.log.leaves import access_leaf
 from alpr_access_log.log.reading import Log
 from alpr_access_log.log.sequencer import Sequencer
@@ -73,7 +73,7 @@ async def run(stack: Stack, entries: int, seconds: float, notify: bool) -> dict[
     load = os.getloadavg()[0]
     await migrate(stack.postgres_dsn("alpr_access_log_owner"), "alpr_access_log")
     database = await Database.connect(stack.postgres_dsn("alpr_access_log"), _AT_ONCE + 4)
-    trust = Trust(KEY, FolderWitness(stack.witness_folder))
+    trust = Trust(LogKeys(KEY), FolderWitness(stack.witness_folder))
     sequencer = Sequencer(database, trust)
     try:
         figures = {
@@ -277,7 +277,7 @@ async def _latency(ask: Callable[[], Awaitable[None]], times: int) -> dict[str, 
 def _client(database: Database) -> httpx.AsyncClient:
     issuer = TokenIssuer(Ed25519PrivateKey.generate())
     app = create_web_app("access-log", "bench")
-    app.state.log = Log(database, KEY)
+    app.state.log = Log(database, LogKeys(KEY))
     gate = Gate(TokenVerifier(issuer.private_key.public_key()), Policy())
     app.include_router(log_api.router(gate))
     auditor = Principal("p", "Ann", MILLION, Role.AUDITOR, "s", date.max, date.max)

@@ -17,7 +17,7 @@ from alpr_access_log import store
 from alpr_access_log.domain import AccessRecord, Who
 from alpr_access_log.log import reading as log_reading
 from alpr_access_log.log import store as log_store
-from alpr_access_log.log.key import LogKey
+from alpr_access_log.log.key import LogKey, LogKeys
 from alpr_access_log.log.leaves import statement_leaf
 from alpr_access_log.log.reading import Log
 from alpr_access_log.log.sequencer import Sequencer
@@ -32,7 +32,9 @@ from alpr_translog.note import SignerKey
 from alpr_translog.tiles import build_tiles, bundles_of, decode_tile, hash_reader, tiles_of
 from alpr_translog.verify import Fetch, Report, verify_log
 
-KEY = LogKey("alpr.example/log", Ed25519PrivateKey.from_private_bytes(b"\x07" * 32))
+NAME = "alpr.example/log"
+KEY = LogKey(NAME, Ed25519PrivateKey.from_private_bytes(b"\x07" * 32))
+NEXT_KEY = LogKey(NAME, Ed25519PrivateKey.from_private_bytes(b"\x08" * 32))
 _TABLES = ("log_checkpoint", "log_node", "log_entry", "log_pending", "log_salt", "log_leaf")
 
 
@@ -43,6 +45,7 @@ class LogUnderTest:
     stack: Stack
     database: Database
     witness: Witness
+    keys: LogKeys = field(default_factory=lambda: LogKeys(KEY))
     agency_id: str = field(default_factory=lambda: f"IL{uuid4().hex[:7].upper()}")
 
     @classmethod
@@ -52,11 +55,11 @@ class LogUnderTest:
 
     def sequencer(self, **changed: int) -> Sequencer:
         """One that knows nothing yet but the witness's copy, as after a start."""
-        return Sequencer(self.database, Trust(KEY, self.witness), **changed)
+        return Sequencer(self.database, Trust(self.keys, self.witness), **changed)
 
     @property
     def log(self) -> Log:
-        return Log(self.database, KEY)
+        return Log(self.database, self.keys)
 
     async def append(self, count: int = 1) -> list[UUID]:
         """Append that many access records, each in a transaction of its own."""
@@ -86,7 +89,7 @@ class LogUnderTest:
     async def files(self) -> dict[str, bytes]:
         """All files of the log at its newest checkpoint, as they are served."""
         note = await log_reading.checkpoint(self.log, self.agency_id)
-        size = Checkpoint.open(note, KEY.verifier(self.agency_id)).size
+        size = int(note.split("\n")[1])
         files = {"checkpoint": note.encode()}
         paths = [t.path for t in tiles_of(size)] + [b.path for b in bundles_of(size)]
         for path in paths:
@@ -94,8 +97,8 @@ class LogUnderTest:
                 files[path] = (await log_reading.file(self.log, self.agency_id, path)).content
         return files
 
-    async def verify(self, *held: str) -> Report:
-        return verify_log(source(await self.files()), KEY.verifier(self.agency_id), held)
+    async def verify(self, *held: str, key: LogKey = KEY) -> Report:
+        return verify_log(source(await self.files()), key.verifier(self.agency_id), held)
 
 
 def source(files: dict[str, bytes]) -> Fetch:

@@ -27,6 +27,7 @@ from alpr_access_log.audit.protection import PlateKey
 from alpr_access_log.audit.records import Record
 from alpr_access_log.audit.witnessed import copies_at
 from alpr_access_log.domain import AccessRecord, Refusal, Who
+from alpr_access_log.log.key import LogKeys
 from alpr_access_log.log.reading import Log
 from alpr_access_log.log.sequencer import Sequencer, WitnessLoop
 from alpr_access_log.log.trust import Trust
@@ -95,12 +96,12 @@ def period(days: float = 3) -> dict[str, str]:
 @pytest.fixture
 async def under_test(door: DoorUnderTest, tmp_path: Path) -> AuditUnderTest:
     witness = (tmp_path / "witness").as_uri()
-    trust = Trust(KEY, witness_at(witness))
+    trust = Trust(LogKeys(KEY), witness_at(witness))
     audit = Audit(
         database=door.database,
         objects=door.pictures,
         policies=Policy(),
-        log=Log(door.database, KEY),
+        log=Log(door.database, LogKeys(KEY)),
         copies=copies_at(witness),
         witness=witness,
         identity=Identity("http://identity", identity_answering()),

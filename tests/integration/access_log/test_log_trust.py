@@ -58,7 +58,7 @@ async def test_a_rewritten_log_is_not_signed_by_who_signed_the_true_one(log: Log
 @pytest.mark.parametrize("what", ["edited", "truncated", "emptied", "extended"])
 async def test_after_a_restart_the_witness_tells(log: LogUnderTest, what: str) -> None:
     await log.grow(300)
-    trust = Trust(KEY, log.witness)
+    trust = Trust(log.keys, log.witness)
     assert await WitnessLoop(log.database, trust, interval_seconds=60).copy_all()
     entries = await stored_entries(log.stack, log.agency_id)
     forged = {
@@ -81,7 +81,7 @@ async def test_after_a_restart_the_witness_tells(log: LogUnderTest, what: str) -
         return
     with pytest.raises(LogRewritten):
         await log.sequencer().extend(log.agency_id)
-    after_restart = Trust(KEY, log.witness)
+    after_restart = Trust(log.keys, log.witness)
     await WitnessLoop(log.database, after_restart, interval_seconds=60).copy_all()
     assert log.agency_id in after_restart.alarms
 
@@ -126,7 +126,7 @@ async def test_a_replica_follows_what_another_has_signed_since(log: LogUnderTest
 async def test_each_checkpoint_is_copied_once_and_held_against_the_log(
     log: LogUnderTest, tmp_path: Path
 ) -> None:
-    loop = WitnessLoop(log.database, Trust(KEY, log.witness), interval_seconds=60)
+    loop = WitnessLoop(log.database, Trust(log.keys, log.witness), interval_seconds=60)
     for count in (2, 300):
         await log.grow(count)
         assert await loop.copy_all()
@@ -154,8 +154,8 @@ async def test_while_the_witness_is_away_a_new_start_signs_nothing_and_then_goes
 
 async def test_copies_that_fail_are_tried_again(log: LogUnderTest, tmp_path: Path) -> None:
     await log.grow(4)
-    trust = Trust(KEY, log.witness)
-    await trust.of(log.agency_id)
+    trust = Trust(log.keys, log.witness)
+    await trust.ask_witness(log.agency_id)
     (tmp_path / "witness").write_text("not a folder")
     loop = WitnessLoop(log.database, trust, interval_seconds=60, retry_seconds=0.02)
     running = asyncio.create_task(loop.run())

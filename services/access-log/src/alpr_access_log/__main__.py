@@ -1,11 +1,12 @@
 """`python -m alpr_access_log`: run the service. `… purge [--dry-run]`: enforce retention now.
-`… forget --help`: erase what must not be kept."""
+`… forget --help`: erase what must not be kept. `… rotate-log-key`: change the log's key."""
 
 import sys
 
 from alpr_access_log.app import build
 from alpr_access_log.consumers import spare_the_garbage_collector
 from alpr_access_log.log import forgetting as log_forgetting
+from alpr_access_log.log import rotating as log_rotating
 from alpr_access_log.retention import command as retention_command
 from alpr_access_log.settings import Settings
 from alpr_common.telemetry import start_telemetry
@@ -15,6 +16,8 @@ from alpr_common.web import serve
 def main() -> None:
     if sys.argv[1:2] == ["forget"]:
         sys.exit(log_forgetting.main(sys.argv[2:]))
+    if sys.argv[1:2] == ["rotate-log-key"]:
+        sys.exit(log_rotating.main(sys.argv[2:]))
     if sys.argv[1:2] == ["purge"]:
         sys.exit(retention_command.main(sys.argv[2:]))
     settings = Settings()

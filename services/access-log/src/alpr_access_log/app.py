@@ -12,6 +12,7 @@ from alpr_access_log.audit import api as audit_api
 from alpr_access_log.audit.daily import DailyLoop
 from alpr_access_log.audit.handlers.auditing import Audit
 from alpr_access_log.audit.identity import Identity
+from alpr_access_log.audit.preparing import Preparing
 from alpr_access_log.audit.protection import PlateKey
 from alpr_access_log.audit.witnessed import copies_at, shown_address
 from alpr_access_log.convoys import api as convoys_api
@@ -23,7 +24,7 @@ from alpr_access_log.holds import api as holds_api
 from alpr_access_log.holds import consumers as holds_consumers
 from alpr_access_log.holds.handlers import Holds
 from alpr_access_log.log import api as log_api
-from alpr_access_log.log.key import LogKey
+from alpr_access_log.log.key import LogKey, LogKeys
 from alpr_access_log.log.reading import Log
 from alpr_access_log.log.sequencer import Sequencer, WitnessLoop
 from alpr_access_log.log.trust import Trust
@@ -54,9 +55,9 @@ def build(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # First: without its key the log could promise nothing, so nothing starts.
-        log_key = LogKey.from_file(settings.log_key_file, settings.log_name)
+        log_keys = LogKeys.from_file(settings.log_key_file, settings.log_name)
         seal_key = LogKey.from_file(settings.evidence_key_file, settings.evidence_name)
-        trust = Trust(log_key, witness_at(settings.log_witness_url))
+        trust = Trust(log_keys, witness_at(settings.log_witness_url))
         await migrate(settings.migration_database_url, "alpr_access_log")
         database = await Database.connect(settings.database_url, settings.database_pool_size)
         # Connections of its own: however many people search, entries are covered within a second.
@@ -77,7 +78,7 @@ def build(settings: Settings) -> FastAPI:
         witness = WitnessLoop(
             log_database, trust, interval_seconds=settings.log_witness_interval_seconds
         )
-        app.state.log = Log(database, log_key)
+        app.state.log = Log(database, log_keys)
         pictures = Pictures.at(common.object_store_url)
         app.state.door = Door(database, pictures, policies)
         keeping = Holds(database, pictures, policies, Alerts(common.alerts_url))
@@ -89,6 +90,8 @@ def build(settings: Settings) -> FastAPI:
             PlateKey.drawn_from(seal_key.private_key),
         )  # fmt: skip
         app.state.audit = auditing
+        preparing = Preparing(auditing, clock=_now)
+        app.state.preparing = preparing
         daily = DailyLoop(auditing, interval_seconds=settings.audit_interval_seconds, clock=_now)
         servers = common.kafka_bootstrap_servers
         alerts = holds_consumers.alert_loop(
@@ -102,7 +105,7 @@ def build(settings: Settings) -> FastAPI:
             loops_run = (
                 reads.run(), audit.run(), alerts.run(), hits.run(), sequencer.run(),
                 witness.run(), retention.run(),
-                daily.run(),
+                daily.run(), preparing.run(),
             )  # fmt: skip
             following = follow(common.kafka_bootstrap_servers, revocations)
             async with running(*loops_run, following) as loops:

@@ -15,7 +15,7 @@ from alpr_access_log.audit.store.log import Signed
 from alpr_access_log.audit.summary import LogChecked, LogCheckpoint, WitnessGap
 from alpr_access_log.audit.witnessed import Copies, spread
 from alpr_access_log.log import store as log_store
-from alpr_access_log.log.reading import Log
+from alpr_access_log.log.reading import Log, key_at
 from alpr_access_log.log.tree import Span
 from alpr_access_log.log.witness import WitnessAway
 from alpr_common.errors import Outage
@@ -43,8 +43,8 @@ async def checked(
     now: datetime,
 ) -> LogChecked:  # fmt: skip
     """What can be said of the log of [begin, end); raises an `Outage` of the database alone."""
-    verifier = log.key.verifier(agency_id)
     period = await _period(log, agency_id, begin, end)
+    verifier = await key_at(log, agency_id, period.last.size if period.last else None)
     held = [one.note for one in period.notes]
     copied, why_not = await _copies(copies, agency_id, [size for size, _ in period.times])
     report = Report()

@@ -19,7 +19,6 @@ from alpr_access_log.log.key import LogKey
 from alpr_access_log.log.reading import Log, NotCoveredYet
 from alpr_common.errors import NotFound
 from alpr_common.objects import ObjectNotFound
-from alpr_translog.checkpoint import Checkpoint
 
 log = structlog.get_logger()
 
@@ -65,8 +64,7 @@ async def log_part(
 ) -> LogPart:
     """The records that led here, each with its proof in the tree of one checkpoint."""
     await _until_covered(evidence.log, agency_id, request_id)
-    note = await log_reading.checkpoint(evidence.log, agency_id)
-    checkpoint = Checkpoint.open(note, evidence.log.key.verifier(agency_id))
+    note, checkpoint = await log_reading.opened(evidence.log, agency_id)
     subjects = [f"read:{one}" for one in named] + [f"alert:{one}" for one in asked.alert_ids]
     async with evidence.keeping.database.transaction(agency_id) as connection:
         holds = await evidence_store.holds_on(connection, agency_id, named)

@@ -1,6 +1,6 @@
 """The verifiable log over HTTP: C2SP tlog-tiles under `/v1/log/<agency>`, and proofs.
 
-Checkpoint and key are public: they tell a size and a hash, and what a witness cannot fetch it
+Checkpoint and keys are public: they tell a size and a hash, and what a witness cannot fetch it
 cannot hold against the log. Everything else is for those of the agency who may read its records.
 """
 
@@ -55,7 +55,17 @@ def _public(routes: APIRouter) -> None:
     @routes.get("/key", dependencies=[Depends(public)], response_class=Response)
     async def key(agency_id: AgencyId, log: TheLog) -> Response:
         """The verifier key. Compare it with the one that was handed out on paper."""
-        return Response(f"{log.key.verifier(agency_id)}\n", headers=_ALWAYS_ASK, media_type=_TEXT)
+        found = await log_reading.key_at(log, agency_id)
+        return Response(f"{found}\n", headers=_ALWAYS_ASK, media_type=_TEXT)
+
+    @routes.get("/hand-overs", dependencies=[Depends(public)])
+    async def hand_overs(
+        agency_id: AgencyId, log: TheLog, response: Response
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Entries that hand the log over from one key to the next: from the key that you have to
+        the one that signs now. They tell keys, sizes and roots."""
+        response.headers.update(_ALWAYS_ASK)
+        return {"items": await log_reading.hand_overs(log, agency_id)}
 
 
 def _files(routes: APIRouter, gate: Gate) -> None:

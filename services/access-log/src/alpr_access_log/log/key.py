@@ -1,13 +1,28 @@
-"""The key that signs checkpoints: in a file outside PostgreSQL, read here alone."""
+"""The keys that sign: in files outside PostgreSQL, read here alone.
 
+The file of the log's key holds a second one while the log is handed over to it: the first block
+hands over, the second takes over (docs/decisions/0006). It is read anew when it changes.
+"""
+
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
+from alpr_common.watched_file import WatchedFile
 from alpr_translog.note import SignerKey, VerifierKey
+
+_BLOCK = re.compile(r"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -19,11 +34,15 @@ class LogKey:
 
     @classmethod
     def from_file(cls, path: Path, log_name: str) -> "LogKey":
-        """From a PEM file; raises ValueError when the key is not Ed25519."""
-        key = load_pem_private_key(path.read_bytes(), password=None)
-        if not isinstance(key, Ed25519PrivateKey):
-            raise ValueError(f"{path} holds no Ed25519 private key")
-        return cls(log_name, key)
+        """From a PEM file; raises ValueError when the key is not Ed25519 or not the only one."""
+        keys = keys_in(path.read_text(), log_name)
+        if len(keys) != 1:
+            raise ValueError(f"{path} holds more than one key")
+        return keys[0]
+
+    def to_pem(self) -> str:
+        pem = self.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return pem.decode()
 
     def signer(self, agency_id: str) -> SignerKey:
         """The key under the name of that agency's log."""
@@ -32,3 +51,33 @@ class LogKey:
 
     def verifier(self, agency_id: str) -> VerifierKey:
         return self.signer(agency_id).verifier
+
+
+def keys_in(text: str, log_name: str) -> tuple[LogKey, ...]:
+    """The one or two keys of a file; raises ValueError for anything else."""
+    keys = []
+    for block in _BLOCK.finditer(text):
+        key = load_pem_private_key(block[0].encode(), password=None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ValueError("the file holds a key that is no Ed25519 private key")
+        keys.append(LogKey(log_name, key))
+    if not 1 <= len({key.to_pem() for key in keys}) == len(keys) <= 2:
+        raise ValueError("the file holds neither one Ed25519 private key nor two different ones")
+    return tuple(keys)
+
+
+class LogKeys:
+    """The log's key, and while it is being changed the one that takes over."""
+
+    def __init__(self, *keys: LogKey, file: WatchedFile[tuple[LogKey, ...]] | None = None) -> None:
+        self._fixed, self._file = keys, file
+
+    @classmethod
+    def from_file(cls, path: Path, log_name: str) -> "LogKeys":
+        """Raises OSError, ValueError."""
+        return cls(file=WatchedFile(path, partial(keys_in, log_name=log_name)))
+
+    def now(self) -> Sequence[LogKey]:
+        """One key, or the one that hands over and the one that takes over. The same object until
+        the file changes."""
+        return self._file.content() if self._file else self._fixed

@@ -8,13 +8,15 @@ from typing import Any
 from uuid import UUID
 
 from alpr_access_log.log import store as log_store
-from alpr_access_log.log.key import LogKey
+from alpr_access_log.log.key import LogKeys
 from alpr_access_log.log.store import StoredCheckpoint, StoredLeaf
 from alpr_access_log.log.tree import Span, hash_of, spans_of
-from alpr_access_log.log.trust import fetched
+from alpr_access_log.log.trust import LogRewritten, fetched, signing_of
 from alpr_common.errors import AlprError, NotFound
 from alpr_common.postgres import Connection, Database
+from alpr_translog.checkpoint import Checkpoint
 from alpr_translog.merkle import HashOf, consistency_proof, inclusion_proof, leaf_hash
+from alpr_translog.note import NoteInvalid, VerifierKey
 from alpr_translog.tiles import TILE_WIDTH, Bundle, Tile, encode_bundle, parse_path
 
 
@@ -36,7 +38,7 @@ class Log:
     """What reading the logs needs."""
 
     database: Database
-    key: LogKey
+    keys: LogKeys
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,40 @@ async def checkpoint(log: Log, agency_id: str) -> str:
     """The newest checkpoint, a signed note. Raises `NotFound` for an agency without a log."""
     async with log.database.transaction(agency_id) as connection:
         return (await _newest(connection, agency_id)).note
+
+
+async def opened(log: Log, agency_id: str) -> tuple[str, Checkpoint]:
+    """The newest checkpoint and what it says. Raises `NotFound`, `LogRewritten`, `KeyNotHeld`."""
+    async with log.database.transaction(agency_id) as connection:
+        signing = await signing_of(connection, log.keys, agency_id)
+        note = (await _newest(connection, agency_id)).note
+    try:
+        return note, signing.lineage.open(note)
+    except NoteInvalid as error:
+        raise LogRewritten(f"The newest checkpoint: {error}") from error
+
+
+async def key_at(log: Log, agency_id: str, size: int | None = None) -> VerifierKey:
+    """The key that vouches for a tree of `size` entries, else for the newest.
+
+    Raises `LogRewritten`, `KeyNotHeld`.
+    """
+    async with log.database.transaction(agency_id) as connection:
+        lineage = (await signing_of(connection, log.keys, agency_id)).lineage
+    return lineage.last if size is None else lineage.key_at(size)
+
+
+async def hand_overs(log: Log, agency_id: str) -> list[dict[str, Any]]:
+    """Indexes and entries by which the log was handed over from one key to the next."""
+    async with log.database.transaction(agency_id) as connection:
+        found = await log_store.hand_overs(connection, agency_id)
+        lineage = (await signing_of(connection, log.keys, agency_id)).lineage
+    at = {one.size for one in lineage.hand_overs}
+    return [
+        {"index": index, "entry": b64encode(entry).decode()}
+        for index, entry in found
+        if index in at
+    ]
 
 
 async def file(log: Log, agency_id: str, path: str) -> File:

@@ -8,18 +8,22 @@ notifies, so that searches could no longer share a flush to disk (docs/decisions
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from alpr_access_log.log import store as log_store
-from alpr_access_log.log.store import StoredCheckpoint
+from alpr_access_log.log.key import LogKey
+from alpr_access_log.log.signing import Signing, hand_over_leaf
+from alpr_access_log.log.store import Sequenced, StoredCheckpoint
 from alpr_access_log.log.tree import Edge, Node
 from alpr_access_log.log.trust import LogRewritten, Trust
 from alpr_common.errors import Outage
-from alpr_common.postgres import Database
+from alpr_common.postgres import Connection, Database
 from alpr_translog.checkpoint import Checkpoint
+from alpr_translog.handover import HandOverInvalid, hand_over_in
 
 log = structlog.get_logger()
 
@@ -47,6 +51,8 @@ class Sequencer:
         self._database, self.trust = database, trust
         self._poll_seconds, self._batch_size = poll_seconds, batch_size
         self._not_before: dict[str, float] = {}
+        self._handed_over: set[str] = set()
+        self._keys_then: Sequence[LogKey] = ()
 
     async def run(self) -> None:
         """Sequence until cancelled; outages are waited out."""
@@ -66,6 +72,7 @@ class Sequencer:
         """
         async with self._database.transaction() as connection:
             waiting = await log_store.pending_agencies(connection)
+            waiting += await self._to_hand_over(connection, waiting)
         more = False
         now = asyncio.get_running_loop().time()
         for agency_id in waiting:
@@ -80,15 +87,30 @@ class Sequencer:
                 log.warning("log.not_extended", agency_id=agency_id, error=str(error))
         return more
 
+    async def _to_hand_over(self, connection: Connection, but: Sequence[str]) -> list[str]:
+        """Agencies without new entries whose log may have to be handed over to another key."""
+        keys = self.trust.keys.now()
+        if keys is not self._keys_then:
+            self._keys_then, self._handed_over = keys, set()
+        if len(keys) == 1:
+            return []
+        agencies = await log_store.agencies(connection)
+        return [one for one in agencies if one not in self._handed_over and one not in but]
+
     async def extend(self, agency_id: str) -> int:
         """Extend one tree by at most a batch; how many entries it got. Zero when another replica
         is at it. Raises `LogRewritten` or an `Outage`; then the tree is as it was."""
-        await self.trust.of(agency_id)  # the first time it asks the witness: not under the lock
+        await self.trust.ask_witness(agency_id)  # the first time: not under the lock
         async with log_store.extending(self._database, agency_id) as connection:
             if not await log_store.try_lock(connection, agency_id):
                 return 0
-            edge = await self.trust.checked_edge(connection, agency_id)
-            taken = await log_store.sequence(connection, agency_id, self._batch_size)
+            vouched = await self.trust.vouched(connection, agency_id)
+            edge, signing = vouched.edge, vouched.signing
+            if signing.successor:
+                taken, signing = await self._hand_over(connection, agency_id, edge, signing)
+            else:
+                self._handed_over.add(agency_id)
+                taken = await self._sequence(connection, agency_id, edge.size)
             if not taken:
                 return 0
             nodes: list[Node] = []
@@ -97,7 +119,10 @@ class Sequencer:
                     raise LogRewritten(f"Entry {one.index} came where {edge.size} is next.")
                 nodes += edge.append(one.leaf_hash)
             await log_store.add_nodes(connection, agency_id, nodes)
-            checkpoint, stored = self._signed(agency_id, edge)
+            checkpoint = Checkpoint(signing.signers[0].name, edge.size, edge.root())
+            stored = StoredCheckpoint(
+                checkpoint.size, checkpoint.root, checkpoint.sign(*signing.signers)
+            )
             await log_store.add_checkpoint(connection, agency_id, stored)
         # Only now is it in the world; had the commit failed, nobody would have seen it.
         self.trust.remember(agency_id, checkpoint)
@@ -108,12 +133,36 @@ class Sequencer:
         SIZE.labels(agency_id).set(checkpoint.size)
         return len(taken)
 
-    def _signed(self, agency_id: str, edge: Edge) -> tuple[Checkpoint, StoredCheckpoint]:
-        signer = self.trust.key.signer(agency_id)
-        checkpoint = Checkpoint(signer.name, edge.size, edge.root())
-        return checkpoint, StoredCheckpoint(
-            checkpoint.size, checkpoint.root, checkpoint.sign(signer)
-        )
+    async def _sequence(self, connection: Connection, agency_id: str, size: int) -> list[Sequenced]:
+        """Waiting leaves get the next indexes. A hand-over never waits: one that was put there is
+        somebody's who cannot sign, or should not, and would stay in the log for ever."""
+        taken = await log_store.sequence(connection, agency_id, self._batch_size)
+        for index, entry in await log_store.hand_overs(connection, agency_id) if taken else ():
+            try:
+                is_foreign = index >= size and hand_over_in(entry, index) is not None
+            except HandOverInvalid:
+                is_foreign = True
+            if is_foreign:
+                raise LogRewritten("A hand-over of the log waits that its keeper did not make.")
+        return taken
+
+    async def _hand_over(
+        self, connection: Connection, agency_id: str, edge: Edge, signing: Signing
+    ) -> tuple[list[Sequenced], Signing]:
+        """Append the entry that makes the successor the log's key, before all that waits."""
+        made, then = signing.handed_over(edge.size, edge.root())
+        leaf = hand_over_leaf(made, then, agency_id, datetime.now(UTC))
+        await log_store.append_leaves(connection, agency_id, [leaf])
+        taken = await log_store.sequence_hand_over(connection, agency_id, leaf.record_id)
+        if taken is None:
+            raise LogRewritten(
+                "An entry is stored that hands the log over to its next key already."
+            )
+        log.info(
+            "log.handed_over", agency_id=agency_id, entry=made.size,
+            old_key=made.old.key_id.hex(), new_key=made.new.key_id.hex(),
+        )  # fmt: skip
+        return [taken], then
 
 
 class WitnessLoop:
@@ -160,11 +209,11 @@ class WitnessLoop:
         return complete
 
     async def _copy(self, agency_id: str) -> None:
-        await self._trust.of(agency_id)
+        await self._trust.ask_witness(agency_id)
         async with log_store.extending(self._database, agency_id) as connection:
             await log_store.lock(connection, agency_id)
-            edge = await self._trust.checked_edge(connection, agency_id)
-        if edge.size and edge.size != self._copied.get(agency_id):
-            name = self._trust.key.verifier(agency_id).name
-            await self._trust.keep(agency_id, Checkpoint(name, edge.size, edge.root()))
-            self._copied[agency_id] = edge.size
+            vouched = await self._trust.vouched(connection, agency_id)
+        size = vouched.edge.size
+        if size and size != self._copied.get(agency_id):
+            await self._trust.keep(agency_id, size, vouched.note)
+            self._copied[agency_id] = size

@@ -19,11 +19,13 @@ from alpr_access_log.log.store.tree import (
     agencies,
     entry_count,
     extending,
+    hand_overs,
     hashes,
     lock,
     newest_checkpoint,
     pending_agencies,
     sequence,
+    sequence_hand_over,
     try_lock,
 )
 
@@ -42,11 +44,13 @@ __all__ = [
     "extending",
     "find_leaf",
     "forget",
+    "hand_overs",
     "hashes",
     "lock",
     "newest_checkpoint",
     "pending_agencies",
     "sequence",
+    "sequence_hand_over",
     "texts",
     "try_lock",
 ]

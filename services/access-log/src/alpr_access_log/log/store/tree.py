@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 import asyncpg
 
@@ -32,6 +33,15 @@ SELECT size, root, note FROM log_checkpoint WHERE agency_id = $1 ORDER BY size D
 """
 _COUNT = "SELECT coalesce(max(entry_index) + 1, 0) FROM log_entry WHERE agency_id = $1"
 _SEQUENCE = "SELECT entry_index, leaf_hash, appended_at FROM sequence_leaves($1, $2)"
+_SEQUENCE_HAND_OVER = """
+SELECT entry_index, leaf_hash, appended_at FROM sequence_hand_over($1, $2)
+"""
+# The condition is that of the index log_leaf_hand_overs, to the letter.
+_HAND_OVERS = """
+SELECT e.entry_index, l.entry FROM log_leaf l JOIN log_entry e USING (leaf_sequence)
+WHERE l.agency_id = $1 AND position('log.key_rotated'::bytea IN l.entry) > 0
+ORDER BY e.entry_index
+"""
 _LEAF_HASHES = """
 SELECT (
     SELECT string_agg(e.leaf_hash, ''::bytea ORDER BY e.entry_index) FROM log_entry e
@@ -134,6 +144,20 @@ async def sequence(connection: Connection, agency_id: str, most: int) -> list[Se
     """Give at most `most` waiting leaves their indexes."""
     rows = await connection.fetch(_SEQUENCE, agency_id, most)
     return [Sequenced(r["entry_index"], r["leaf_hash"], r["appended_at"]) for r in rows]
+
+
+async def sequence_hand_over(
+    connection: Connection, agency_id: str, record_id: UUID
+) -> Sequenced | None:
+    """Give a waiting hand-over the next index; None when it does not wait."""
+    row = await connection.fetchrow(_SEQUENCE_HAND_OVER, agency_id, record_id)
+    return Sequenced(row["entry_index"], row["leaf_hash"], row["appended_at"]) if row else None
+
+
+async def hand_overs(connection: Connection, agency_id: str) -> list[tuple[int, bytes]]:
+    """Indexes and bytes of all entries that may be hand-overs, in the log's order."""
+    rows = await connection.fetch(_HAND_OVERS, agency_id)
+    return [(row["entry_index"], row["entry"]) for row in rows]
 
 
 async def hashes(connection: Connection, agency_id: str, spans: Iterable[Span]) -> Hashes:
