@@ -47,11 +47,13 @@ class DoorUnderTest:
         role: Role = Role.OFFICER,
         leads: date | None = date.max,
         alpr: date | None = date.max,
+        rank: str | None = None,
     ) -> dict[str, str]:
         """Headers of somebody signed in; a new person unless named."""
         principal = Principal(
-            person or str(uuid4()), "Ann Miller", agency, role, str(uuid4()), leads, alpr
-        )
+            person or str(uuid4()), "Ann Miller", agency, role, str(uuid4()), leads, alpr,
+            rank=rank,
+        )  # fmt: skip
         token = self.issuer.issue(principal, datetime.now(UTC))
         return {"Authorization": f"Bearer {token}"}
 

@@ -53,6 +53,12 @@ async def test_the_first_administrator_is_made_at_the_command_line_and_signs_in(
     weak = create(services, "third", "--password-stdin", said="password\n")
     assert weak.returncode == 1
 
+    unknown = create(services, "hale", "--role", "supervisor", "--supervisor-rank", "captain")
+    assert unknown.returncode == 1
+    assert "asc, sergeant, command" in unknown.stderr
+    ranked = create(services, "hale", "--role", "supervisor", "--supervisor-rank", "asc")
+    assert ranked.returncode == 0, ranked.stderr
+
     services.start("identity")
     async with httpx.AsyncClient(base_url=services.url("identity"), timeout=30) as client:
         refused = await client.post("/v1/sessions", json={"username": "first", "password": "wrong"})
@@ -64,8 +70,11 @@ async def test_the_first_administrator_is_made_at_the_command_line_and_signs_in(
         other = {"username": "second", "password": "seven boats under one bridge"}
         assert (await client.post("/v1/sessions", json=other)).status_code == 200
         assert 'alpr_sign_ins_total{outcome="refused"}' in (await client.get("/metrics")).text
+        asc = {"username": "hale", "password": ranked.stdout.strip()}
+        token = (await client.post("/v1/sessions", json=asc)).json()["access_token"]
     verifier = TokenVerifier.from_file(services.stack.secrets.token_public_key)
     assert verifier.verify(signed_in.json()["access_token"]).agency_id == "IL0222900"
+    assert verifier.verify(token).rank == "asc"
 
 
 async def test_what_happened_is_told_on_the_audit_topic(services: Services) -> None:
@@ -75,13 +84,15 @@ async def test_what_happened_is_told_on_the_audit_topic(services: Services) -> N
     async def told() -> list[AuditRecord]:
         messages = await everything(servers, AUDIT)
         records = [AuditRecord.from_bytes(m.value) for m in messages if m.value]
-        return records if len(records) >= 5 else []
+        return records if len(records) >= 7 else []
 
-    records = await eventually(told, 30, interval_seconds=0.3, what="five audit records")
+    records = await eventually(told, 30, interval_seconds=0.3, what="seven audit records")
     said = sorted((r.action, r.outcome) for r in records)
     assert said == [
         ("person.created", "done"),
         ("person.created", "done"),
+        ("person.created", "done"),
+        ("session.opened", "done"),
         ("session.opened", "done"),
         ("session.opened", "done"),
         ("session.opened", "refused"),

@@ -84,6 +84,15 @@ def test_a_token_without_training_dates_says_that_there_is_none() -> None:
     assert found.alpr_training_until is None
 
 
+def test_a_token_carries_a_rank_where_there_is_one_and_one_from_before_ranks_has_none() -> None:
+    ranked = replace(OFFICER, role=Role.SUPERVISOR, rank="sergeant")
+    assert VERIFIES.verify(ISSUES.issue(ranked, now())).rank == "sergeant"
+    token = ISSUES.issue(OFFICER, now())
+    assert "rank" not in jwt.decode(token, options={"verify_signature": False})
+    assert VERIFIES.verify(token).rank is None
+    assert VERIFIES.verify(signed(rank="")).rank is None
+
+
 def test_an_expired_token_is_refused_and_says_so() -> None:
     token = ISSUES.issue(OFFICER, now() - timedelta(seconds=61))
     with pytest.raises(NotSignedIn, match="expired"):
@@ -122,6 +131,7 @@ def test_a_token_that_lacks_a_claim_is_refused(missing: str) -> None:
         {"alpr_until": 20260504},
         {"iat": datetime(2999, 1, 1, tzinfo=UTC)},
         {"exp": 10**18},
+        {"rank": ["command"]},
     ],
 )
 def test_a_token_with_a_claim_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:

@@ -2,11 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
-from alpr_common.policy import CLAUSES, Policy
+from alpr_common.policy import CLAUSES, ApprovalKind, ApprovalRanks, Policy
 from alpr_local.folders import repository
 
 
@@ -26,6 +27,70 @@ def test_a_field_that_does_not_exist_is_refused_by_name(tmp_path: Path) -> None:
     file = tmp_path / "policy.toml"
     file.write_text("read_retention_days = 14\n")
     with pytest.raises(ValidationError, match="read_retention_days"):
+        Policy.load(file)
+
+
+RANKS = """
+approvals_need_rank = true
+
+[supervisor_ranks]
+asc = "Area Supervisor/Communications"
+sergeant = "sergeant"
+lieutenant = "lieutenant"
+command = "command staff"
+
+[approval_ranks]
+sweep = ["sergeant", "lieutenant", "command"]
+convoy = ["command"]
+"""
+
+
+def test_by_default_every_rank_decides_and_so_does_a_supervisor_without_one() -> None:
+    policy = Policy()
+    assert list(policy.supervisor_ranks) == ["asc", "sergeant", "command"]
+    for kind in get_args(ApprovalKind):
+        assert policy.deciding_ranks(kind) == {"asc", "sergeant", "command"}
+        assert policy.rank_decides(kind, "sergeant")
+        assert policy.rank_decides(kind, None)
+        assert not policy.rank_decides(kind, "captain")
+
+
+def test_a_policy_file_says_which_ranks_decide_on_what(tmp_path: Path) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text(RANKS)
+    policy = Policy.load(file)
+    assert policy.rank_decides("sweep", "lieutenant")
+    assert not policy.rank_decides("sweep", "asc")
+    assert [r for r in policy.supervisor_ranks if policy.rank_decides("convoy", r)] == ["command"]
+    assert policy.rank_decides("repeated_plate", "asc")
+    assert not policy.rank_decides("repeated_plate", None)
+
+
+def test_where_some_ranks_may_not_decide_nobody_without_a_rank_does() -> None:
+    policy = Policy(approval_ranks=ApprovalRanks(convoy=frozenset({"command"})))
+    assert not policy.rank_decides("convoy", None)
+    assert policy.rank_decides("sweep", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('[approval_ranks]\nconvoy = ["captain"]', "captain"),
+        ("[approval_ranks]\nconvoy = []", "approval_ranks.convoy"),
+        ('[approval_ranks]\nsweeps = ["command"]', "approval_ranks.sweeps"),
+        ('[supervisor_ranks]\n"Sgt." = "sergeant"', "supervisor_ranks"),
+        ('[supervisor_ranks]\nsergeant = ""', "supervisor_ranks"),
+        ("[supervisor_ranks]", "supervisor_ranks"),
+        (
+            '[supervisor_ranks]\ncommand = "chief"\n[approval_ranks]\nsweep = ["sergeant"]',
+            "sergeant",
+        ),
+    ],
+)
+def test_ranks_that_do_not_exist_are_refused_by_name(tmp_path: Path, text: str, named: str) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text(text)
+    with pytest.raises(ValidationError, match=named):
         Policy.load(file)
 
 

@@ -14,8 +14,8 @@ from alpr_console.audit_pages import period
 from alpr_console.domain.forms import Typed, ids_of, with_times
 from alpr_console.domain.records import action_text
 from alpr_console.pages import Pages
-from alpr_console.people_pages import by_end, training_body
-from alpr_identity.bodies import PersonAdded, TrainingRecorded
+from alpr_console.people_pages import by_end, new_person, training_body
+from alpr_identity.bodies import PersonAdded, PersonChanged, TrainingRecorded
 from tests.browser.support.rest_double import Double
 from tests.unit.console.conftest import Page
 
@@ -43,6 +43,13 @@ TRAINING = {"valid_until": "2026-12-01", "days_left": 7, "standing": "due", "cer
 LINE: dict[str, Any] = {
     "person_id": ID, "username": "rivera", "name": "Ofc. Dana Rivera", "rank": "",
     "role": "officer", "leads": TRAINING, "alpr": TRAINING, "reminders": [],
+}  # fmt: skip
+PERSON: dict[str, Any] = {
+    "person_id": ID, "agency_id": "IL0222900", "username": "hale", "name": "Morgan Hale",
+    "rank": "Sgt., Traffic Unit", "role": "supervisor", "active": True, "locked_at": None,
+    "signed_in_at": NOW, "created_at": NOW, "updated_at": NOW, "leads_until": None,
+    "leads_certificate": None, "alpr_until": None, "alpr_certificate": None,
+    "second_factor_at": None, "has_passkey": False, "supervisor_rank": "sergeant", "training": [],
 }  # fmt: skip
 LISTS: dict[str, Any] = {"items": [], "next_cursor": None}
 PACKAGE: dict[str, Any] = {
@@ -186,6 +193,48 @@ async def test_a_new_persons_password_is_shown_on_the_answer_itself(
     assert "made-up-4711" in answer.text
     (sent,) = double.canned.sent("POST", "/v1/people")
     assert PersonAdded.model_validate(sent).leads_until is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        ({"role": "supervisor", "supervisor_rank": "sergeant"}, "sergeant"),
+        ({"role": "supervisor", "supervisor_rank": ""}, ""),
+        ({"role": "officer", "supervisor_rank": "sergeant"}, None),
+        ({"role": "supervisor"}, None),
+    ],
+)
+async def test_the_rank_of_a_supervisor_is_chosen_and_of_others_left_alone(
+    page: Page, double: Double, typed: dict[str, str], sent: str | None
+) -> None:
+    await page.sign_in("reyes")
+    double.canned.answer("PATCH", f"/v1/people/{ID}", {})
+    answer = await page.post(f"/people/{ID}", {"name": "Ann", "active": "yes"} | typed)
+    assert answer.headers["location"] == f"/people/{ID}?done=person#person"
+    (body,) = double.canned.sent("PATCH", f"/v1/people/{ID}")
+    assert PersonChanged.model_validate(body).supervisor_rank == sent
+
+
+async def test_the_persons_page_offers_the_policys_ranks_and_keeps_one_that_is_gone(
+    page: Page, double: Double
+) -> None:
+    await page.sign_in("reyes")
+    double.canned.answer("GET", f"/v1/people/{ID}/sessions", listed())
+    for rank, chosen in (
+        ("sergeant", '<option value="sergeant" selected>sergeant</option>'),
+        ("captain", '<option value="captain" selected>captain (not in the policy)</option>'),
+    ):
+        double.canned.answer("GET", f"/v1/people/{ID}", PERSON | {"supervisor_rank": rank})
+        shown = (await page.get(f"/people/{ID}")).text
+        assert chosen in shown
+        assert '<option value="command">command staff</option>' in shown
+
+
+def test_new_supervisors_alone_are_given_a_rank() -> None:
+    form = {"username": "hale", "name": "Hale", "supervisor_rank": "asc"}
+    made = PersonAdded.model_validate(new_person(Typed(form | {"role": "supervisor"})))
+    assert made.supervisor_rank == "asc"
+    assert "supervisor_rank" not in new_person(Typed(form | {"role": "cso"}))
 
 
 def test_trainings_left_empty_stay_and_those_ticked_are_taken_away() -> None:

@@ -91,8 +91,9 @@ def approval(**changed: Any) -> dict[str, Any]:
         "requested_by_name": "Ofc. Dana Rivera", "requested_at": now.isoformat(),
         "expires_at": (now + timedelta(days=1)).isoformat(), "purpose": "stolen_vehicle",
         "case_number": "26-018834", "suspicion": "Witness saw it there", "query": query,
-        "decided_by_id": None, "decided_by_name": None, "decided_at": None, "note": None,
-        "access_id": None, "used_at": None,
+        "decided_by_id": None, "decided_by_name": None, "decided_by_rank": None, "decided_at": None,
+        "note": None, "access_id": None, "used_at": None, "kind": "sweep", "may_decide": True,
+        "deciders": ["ASC", "sergeant", "command staff"],
     } | changed  # fmt: skip
 
 
@@ -100,7 +101,7 @@ def decided(state: str) -> dict[str, Any]:
     at = datetime.now(UTC).isoformat()
     return approval(
         state=state, decided_by_id="person-hale", decided_by_name="Sgt. Morgan Hale",
-        decided_at=at, note="It fits",
+        decided_by_rank="sergeant", decided_at=at, note="It fits",
     )  # fmt: skip
 
 
@@ -131,7 +132,7 @@ async def test_an_approved_request_is_searched_for_with_its_approval_alone(
     listed(double, decided("approved"), approval(requested_by_id="person-okafor"))
     shown = (await page.get("/search/requests")).text
     assert shown.count("data-request") == 1, "one's own alone"
-    assert "Sgt. Morgan Hale approved it" in shown
+    assert "Sgt. Morgan Hale, sergeant, approved it" in shown
     assert "Search with the approval" in shown
     await page.post("/search/approved", {"approval_id": APPROVAL_ID}, fragment=True)
     assert double.searches == [{"approval_id": APPROVAL_ID, "limit": 50}]
@@ -151,6 +152,20 @@ async def test_a_supervisor_is_not_offered_to_decide_their_own(page: Page, doubl
     assert "another supervisor decides" in shown
     assert "/approve" not in shown.replace('"/approvals', "")
     assert double.canned.params(APPROVALS)[-1]["pending"] == "true"
+
+
+async def test_the_rank_of_who_decided_is_shown_and_other_ranks_are_not_offered_to_decide(
+    page: Page, double: Double
+) -> None:
+    await page.sign_in("hale")
+    denied = decided("denied") | {"decided_by_rank": "colonel"}
+    waits = approval(may_decide=False, deciders=["command staff"])
+    listed(double, decided("approved"), denied, waits)
+    shown = (await page.get("/approvals?show=all")).text
+    assert "Sgt. Morgan Hale, sergeant, approved it" in shown
+    assert "Sgt. Morgan Hale, colonel, denied it" in shown  # a rank that the policy had once
+    assert "supervisors of the rank command staff" in shown
+    assert "/approve" not in shown.replace('"/approvals', "")
 
 
 async def test_a_refused_decision_keeps_the_reason_and_shows_the_clause(

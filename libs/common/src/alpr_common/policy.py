@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Literal, Self
 from urllib.parse import unquote
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from alpr_common.misuse import MisuseLimits
 
@@ -116,6 +116,26 @@ def _default_purposes() -> dict[str, str]:
     }
 
 
+def _default_supervisor_ranks() -> dict[str, str]:
+    return {"asc": "ASC", "sergeant": "sergeant", "command": "command staff"}
+
+
+RankCode = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+RankLabel = Annotated[str, Field(min_length=1, max_length=60)]
+ApprovalKind = Literal["sweep", "convoy", "repeated_plate"]
+_Ranks = Annotated[frozenset[RankCode], Field(min_length=1)] | None
+
+
+class ApprovalRanks(BaseModel):
+    """Which of the policy's supervisor ranks decide on each kind of approval; None: all of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sweep: _Ranks = None
+    convoy: _Ranks = None
+    repeated_plate: _Ranks = None
+
+
 class Policy(BaseModel):
     """Every limit that a refusal may rest on. Times are in the unit that the name ends with."""
 
@@ -155,6 +175,15 @@ class Policy(BaseModel):
     """Plates that a convoy question may name."""
     search_approval_seconds: int = Field(default=24 * 3600, ge=1)
     """How long after it was asked for an approval may be given and used."""
+    supervisor_ranks: dict[RankCode, RankLabel] = Field(
+        default_factory=_default_supervisor_ranks, min_length=1
+    )
+    """The ranks that make a supervisor (the order names these three), and what each is called."""
+    approval_ranks: ApprovalRanks = Field(default_factory=ApprovalRanks)
+    """Which of them decide on which kind of approval."""
+    approvals_need_rank: bool = False
+    """Whether a supervisor whose rank is not on record decides on nothing. Otherwise they decide
+    on what every rank may decide on, so that an agency can record the ranks first."""
     picture_view_seconds: int = 3600
     """How long after an access the pictures of the reads that it returned may be opened."""
     frame_max_bytes: int = 4 * 1024 * 1024
@@ -202,6 +231,17 @@ class Policy(BaseModel):
     misuse: MisuseLimits = Field(default_factory=MisuseLimits)
     """From when on searches are pointed out to a human (131.5-d); refuses nothing."""
 
+    @model_validator(mode="after")
+    def _ranks_exist(self) -> Self:
+        for kind, named in self.approval_ranks:
+            unknown = sorted((named or frozenset()) - self.supervisor_ranks.keys())
+            if unknown:
+                raise ValueError(
+                    f"approval_ranks.{kind} names {', '.join(unknown)}; supervisor_ranks has "
+                    f"{', '.join(self.supervisor_ranks)}"
+                )
+        return self
+
     @classmethod
     def load(cls, path: Path | None) -> Self:
         """The agency's policy; the defaults where no file is given.
@@ -226,6 +266,19 @@ class Policy(BaseModel):
         if retrospective:
             return self.alert_retrospective_escalation_seconds
         return self.alert_escalation_seconds
+
+    def deciding_ranks(self, kind: ApprovalKind) -> frozenset[str]:
+        """The ranks whose supervisors decide on that kind of approval."""
+        named: frozenset[str] | None = getattr(self.approval_ranks, kind)
+        return frozenset(self.supervisor_ranks) if named is None else named
+
+    def rank_decides(self, kind: ApprovalKind, rank: str | None) -> bool:
+        """Whether a supervisor of that rank (None: not on record) decides; an unknown rank never
+        does."""
+        deciding = self.deciding_ranks(kind)
+        if rank is None:
+            return not self.approvals_need_rank and deciding == frozenset(self.supervisor_ranks)
+        return rank in deciding
 
     def kept_days(self, category: str) -> int:
         """How long a read is kept that became a hit of that category; never shorter than others."""

@@ -95,6 +95,12 @@ class OwnRequest(AlprError):
     clause = "policy file"
 
 
+class RankNotAllowed(AlprError):
+    status = HTTPStatus.FORBIDDEN
+    title = "Your rank does not decide on this"
+    clause = "policy file"
+
+
 class PlateMalformed(SearchRefused):
     title = "That is not a plate or a plate pattern"
 

@@ -111,6 +111,8 @@ def _one(router: APIRouter, sessions: Sessions, pages: Pages) -> None:
         typed = Typed.of((await request.form()).items())
         body = given({name: typed[name].strip() for name in ("name", "role")})
         body |= {"rank": typed["rank"].strip(), "active": typed["active"] == "yes"}
+        if typed["role"] == Role.SUPERVISOR and "supervisor_rank" in typed:
+            body["supervisor_rank"] = typed["supervisor_rank"]
         path = f"/people/{person_id}"
         return await taken(request, session, person_id, "person", "PATCH", path, body)
 
@@ -153,8 +155,10 @@ def _one(router: APIRouter, sessions: Sessions, pages: Pages) -> None:
 
 def new_person(typed: Typed) -> dict[str, Any]:
     """The form of a new person as identity wants it; the password is generated there."""
-    fields = ("username", "name", "role", "rank", "leads_until", "leads_certificate",
-              "alpr_until", "alpr_certificate")  # fmt: skip
+    fields = ["username", "name", "role", "rank", "leads_until", "leads_certificate",
+              "alpr_until", "alpr_certificate"]  # fmt: skip
+    if typed["role"] == Role.SUPERVISOR:
+        fields.append("supervisor_rank")
     return given({name: typed[name].strip() for name in fields})
 
 

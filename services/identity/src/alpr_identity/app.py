@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from alpr_common.auth import Gate, Revocations, TokenVerifier
 from alpr_common.kafka import Publisher
 from alpr_common.outbox import OutboxRelay
-from alpr_common.policy import Policy
+from alpr_common.policy import AgencyPolicies, Policy
 from alpr_common.postgres import Database, migrate
 from alpr_common.revocations import follow
 from alpr_common.watched_file import WatchedFile
@@ -94,6 +94,7 @@ async def opened(settings: Settings, policy: Policy, signing: Signing) -> AsyncI
                     ProvidersFile.load(settings.providers_file), console_url, client,
                     time.monotonic,
                 ),
+                AgencyPolicies.load(settings.common.policy_file, settings.common.policies_folder),
             )  # fmt: skip
     finally:
         await database.close()

@@ -51,7 +51,10 @@ class PersonAdded(Body):
     username: Username
     name: Name
     role: Role
-    rank: Words = ""
+    rank: Words = Field(default="", description="a title, in any words")
+    supervisor_rank: Words = Field(
+        default="", description="one of the policy's supervisor_ranks, for supervisors"
+    )
     password: Password | None = Field(default=None, description="generated when left out")
     leads_until: date | None = None
     leads_certificate: Words | None = None
@@ -62,6 +65,7 @@ class PersonAdded(Body):
 class PersonChanged(Body):
     name: Name | None = None
     rank: Words | None = None
+    supervisor_rank: Words | None = Field(default=None, description="empty takes it away")
     role: Role | None = None
     active: bool | None = None
 
@@ -114,6 +118,7 @@ class PersonShown(BaseModel):
     alpr_certificate: str | None
     second_factor_at: datetime | None = Field(default=None, description="since when there is one")
     has_passkey: bool = Field(default=False, description="which is a second factor as well")
+    supervisor_rank: str = Field(description="empty: not on record")
 
     @classmethod
     def of(cls, person: Person) -> Self:

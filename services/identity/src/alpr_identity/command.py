@@ -38,7 +38,10 @@ def parser() -> argparse.ArgumentParser:
     create.add_argument("--username", required=True)
     create.add_argument("--name", required=True)
     create.add_argument("--role", required=True, choices=[role.value for role in Role])
-    create.add_argument("--rank", default="")
+    create.add_argument("--rank", default="", help="a title, in any words")
+    create.add_argument(
+        "--supervisor-rank", default="", help="one of the policy's supervisor_ranks (sergeant)"
+    )
     create.add_argument("--leads-until", type=date.fromisoformat, metavar="YYYY-MM-DD")
     create.add_argument("--leads-certificate", metavar="NUMBER")
     create.add_argument("--alpr-until", type=date.fromisoformat, metavar="YYYY-MM-DD")
@@ -165,6 +168,7 @@ async def _create(identity: Identity, arguments: argparse.Namespace, password: s
         name=arguments.name,
         role=Role(arguments.role),
         rank=arguments.rank,
+        supervisor_rank=arguments.supervisor_rank,
         password=password,
         leads_until=arguments.leads_until,
         leads_certificate=arguments.leads_certificate,

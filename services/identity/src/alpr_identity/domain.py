@@ -6,6 +6,7 @@ import hashlib
 import re
 import secrets
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -16,6 +17,7 @@ from alpr_common.policy import Policy, Role
 from alpr_identity.refusals import (
     PasswordTooWeak,
     PersonNotFound,
+    RankUnknown,
     SessionEnded,
     UsernameMalformed,
 )
@@ -55,6 +57,8 @@ class Person:
     active_since: datetime | None = None
     rights_version: int = 0
     has_passkey: bool = False
+    supervisor_rank: str = ""
+    """Of the policy's `supervisor_ranks`; empty: not on record. `rank` is a title in any words."""
 
     @property
     def has_second_factor(self) -> bool:
@@ -75,6 +79,7 @@ class Person:
             address=address,
             rights_version=self.rights_version,
             must_enrol=must_enrol,
+            rank=(self.supervisor_rank or None) if self.role is Role.SUPERVISOR else None,
         )
 
 
@@ -234,6 +239,17 @@ def inactive_since(policy: Policy, now: datetime) -> datetime:
 def must_enrol(person: Person, session: Session, policy: Policy) -> bool:
     """Whether the session rests on a password alone where the policy asks for more."""
     return person.role in policy.second_factor_roles and session.second_factor_at is None
+
+
+def refuse_rank(rank: str, role: Role, ranks: Mapping[str, str]) -> None:
+    """Raise `RankUnknown` for a rank that the policy does not have, or of who is no supervisor."""
+    if rank and role is not Role.SUPERVISOR:
+        raise RankUnknown(f"A supervisor rank is of supervisors; the role is {role}.")
+    if rank and rank not in ranks:
+        raise RankUnknown(
+            f"The agency's policy file has these supervisor_ranks: {', '.join(ranks)}.",
+            ranks=list(ranks),
+        )
 
 
 def is_narrowed(before: Person, after: Person) -> bool:

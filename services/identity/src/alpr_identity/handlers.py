@@ -27,6 +27,7 @@ class NewPerson:
     name: str
     role: Role
     rank: str = ""
+    supervisor_rank: str = ""
     password: str | None = None
     leads_until: date | None = None
     leads_certificate: str | None = None
@@ -40,6 +41,8 @@ class Change:
 
     name: str | None = None
     rank: str | None = None
+    supervisor_rank: str | None = None
+    """Empty takes it away."""
     role: Role | None = None
     active: bool | None = None
 
@@ -58,8 +61,9 @@ async def create_person(
 ) -> tuple[Person, str | None]:
     """The person, and the generated password if none was given (it is stored nowhere).
 
-    Raises `UsernameMalformed`, `UsernameTaken`, `PasswordTooWeak`.
+    Raises `UsernameMalformed`, `UsernameTaken`, `PasswordTooWeak`, `RankUnknown`.
     """
+    domain.refuse_rank(new.supervisor_rank, new.role, identity.ranks(agency_id))
     username = domain.folded_username(new.username)
     generated = domain.generated_password() if new.password is None else None
     if new.password is not None:
@@ -70,6 +74,7 @@ async def create_person(
         role=new.role, active=True, locked_at=None, signed_in_at=None, created_at=now,
         updated_at=now, leads_until=new.leads_until, leads_certificate=new.leads_certificate,
         alpr_until=new.alpr_until, alpr_certificate=new.alpr_certificate,
+        supervisor_rank=new.supervisor_rank,
     )  # fmt: skip
     async with identity.database.transaction(agency_id) as connection:
         await store.add_person(connection, person, password_hash)
@@ -86,6 +91,7 @@ async def create_person(
         await _tell(
             connection, actor, person, "person.created", now,
             username=username, role=person.role.value, **_training_words(person),
+            **({"supervisor_rank": new.supervisor_rank} if new.supervisor_rank else {}),
         )  # fmt: skip
     return person, generated
 
@@ -128,16 +134,20 @@ async def get_person(
 async def change_person(
     identity: Identity, principal: Principal, person_id: UUID, change: Change, now: datetime
 ) -> Person:
-    """Change name, rank, role or standing; raises `PersonNotFound`, `OwnAccount`.
+    """Change name, rank, role or standing; raises `PersonNotFound`, `OwnAccount`, `RankUnknown`.
 
-    A changed role holds from now on: tokens that name the old one are withdrawn. Who is
-    deactivated has no session any more.
+    A changed role or supervisor rank holds from now on: tokens that name the old one are
+    withdrawn. Who is no supervisor any more has no such rank. Who is deactivated has no session.
     """
-    if str(person_id) == principal.person_id and (change.role or change.active is not None):
-        raise OwnAccount("Ask another administrator of your agency.")
+    if change.role or change.supervisor_rank or change.active is not None:
+        _refuse_own(principal, person_id)
     async with identity.database.transaction(principal.agency_id) as connection:
         before = await _locked(connection, person_id)
         said = {name: value for name, value in vars(change).items() if value is not None}
+        role = change.role or before.role
+        domain.refuse_rank(change.supervisor_rank or "", role, identity.ranks(before.agency_id))
+        if role is not Role.SUPERVISOR:
+            said["supervisor_rank"] = ""
         after = replace(before, **said, updated_at=now)
         changed = {
             name: f"{getattr(before, name)} → {value}"
@@ -148,10 +158,15 @@ async def change_person(
             await store.change_person(connection, after, now)
             if not after.active:
                 await sessions.end_all(connection, after, "deactivated", now)
-            if "role" in changed or not after.active:
+            if {"role", "supervisor_rank"} & changed.keys() or not after.active:
                 await sessions.withdraw_tokens(connection, after, "person_changed", now)
             await _tell(connection, Actor.of(principal), after, "person.changed", now, **changed)
     return after if changed else before
+
+
+def _refuse_own(principal: Principal, person_id: UUID) -> None:
+    if str(person_id) == principal.person_id:
+        raise OwnAccount("Ask another administrator of your agency.")
 
 
 async def record_training(

@@ -1,11 +1,12 @@
 """What the use cases of identity stand on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from alpr_common.auth import TokenIssuer
-from alpr_common.policy import Policy
+from alpr_common.policy import Policies, Policy
 from alpr_common.postgres import Database
 from alpr_common.watched_file import WatchedFile
 from alpr_identity.passwords import Passwords
@@ -52,6 +53,12 @@ class Identity:
 
     relying_party: RelyingParty | None = None
     providers: Providers = field(default_factory=Providers)
+    policies: Policies | None = None
+    """Of the agencies that have their own; taken from them are the supervisor ranks alone."""
+
+    def ranks(self, agency_id: str) -> Mapping[str, str]:
+        """The supervisor ranks of an agency, and what each is called."""
+        return (self.policies or self.policy).of(agency_id).supervisor_ranks
 
     @property
     def party(self) -> RelyingParty:

@@ -84,6 +84,12 @@ class OwnAccount(Conflict):
     title = "Administrators do not change their own role, standing or lock"
 
 
+class RankUnknown(AlprError):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "That is no rank of a supervisor here"
+    clause = "policy file"
+
+
 class PersonNotFound(NotFound):
     title = "Your agency has no such person"
 

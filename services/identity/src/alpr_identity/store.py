@@ -20,7 +20,7 @@ _AGENCY_OF = "SELECT agency_id FROM person WHERE username = $1"
 _PERSON = """
 SELECT p.person_id, p.agency_id, p.username, p.name, p.rank, p.role, p.active, p.locked_at,
     p.signed_in_at, p.created_at, p.updated_at, p.password_hash, p.active_since,
-    p.rights_version, factor.confirmed_at AS second_factor_at,
+    p.rights_version, p.supervisor_rank, factor.confirmed_at AS second_factor_at,
     EXISTS (SELECT 1 FROM passkey k WHERE k.person_id = p.person_id) AS has_passkey,
     leads.valid_until AS leads_until, leads.certificate AS leads_certificate,
     alpr.valid_until AS alpr_until, alpr.certificate AS alpr_certificate
@@ -43,11 +43,12 @@ _LIST = _PERSON + " AND ($1::text IS NULL OR p.username > $1) ORDER BY p.usernam
 
 _ADD = """
 INSERT INTO person (person_id, agency_id, username, name, rank, role, password_hash,
-    password_changed_at, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $8)
+    password_changed_at, created_at, updated_at, supervisor_rank)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $8, $9)
 """
 _CHANGE = """
 UPDATE person SET name = $2, rank = $3, role = $4, active = $5, updated_at = $6,
+    supervisor_rank = $7,
     active_since = CASE WHEN $5 AND NOT active THEN $6 ELSE active_since END
 WHERE person_id = $1
 """
@@ -153,17 +154,18 @@ async def add_person(connection: Connection, person: Person, password_hash: str)
     try:
         await connection.execute(
             _ADD, person.person_id, person.agency_id, person.username, person.name, person.rank,
-            person.role.value, password_hash, person.created_at,
+            person.role.value, password_hash, person.created_at, person.supervisor_rank,
         )  # fmt: skip
     except asyncpg.UniqueViolationError as error:
         raise UsernameTaken(f"{person.username} is taken; choose another username.") from error
 
 
 async def change_person(connection: Connection, person: Person, now: datetime) -> None:
-    """Store name, rank, role and standing."""
+    """Store name, ranks, role and standing."""
     await connection.execute(
-        _CHANGE, person.person_id, person.name, person.rank, person.role.value, person.active, now
-    )
+        _CHANGE, person.person_id, person.name, person.rank, person.role.value, person.active, now,
+        person.supervisor_rank,
+    )  # fmt: skip
 
 
 async def set_password(

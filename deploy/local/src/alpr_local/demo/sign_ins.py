@@ -20,8 +20,10 @@ class SignIn:
     password: str
     role: str
     name: str
+    supervisor_rank: str = ""
 
 
+_RANKS = {"supervisor": "sergeant"}
 _PEOPLE = (
     ("officer", "officer", "Officer Dana Reyes"),
     ("cso", "cso", "CSO Robin Hale"),
@@ -38,7 +40,8 @@ def sign_ins(folder: Path) -> list[SignIn]:
     if file.exists():
         return [SignIn(**entry) for entry in json.loads(file.read_text())]
     made = [
-        SignIn(username, secrets.token_urlsafe(12), role, name) for username, role, name in _PEOPLE
+        SignIn(username, secrets.token_urlsafe(12), role, name, _RANKS.get(role, ""))
+        for username, role, name in _PEOPLE
     ]
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as out:

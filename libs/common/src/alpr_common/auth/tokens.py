@@ -39,6 +39,8 @@ class Principal:
     must_enrol: bool = False
     """Signed in with a password alone where the policy asks for a second factor: this token opens
     nothing but the enrolment."""
+    rank: str | None = None
+    """Of a supervisor, as the policy's `supervisor_ranks` calls it; None: not on record."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class TokenIssuer:
             "alpr_until": _iso(principal.alpr_training_until),
             "rights": principal.rights_version,
             "must_enrol": principal.must_enrol,
-        }
+        } | ({"rank": principal.rank} if principal.rank else {})
         return jwt.encode(
             claims, self.private_key, algorithm=_ALGORITHM, headers={"kid": self.key_id}
         )
@@ -112,6 +114,7 @@ class TokenVerifier:
                 expires_at=datetime.fromtimestamp(claims["exp"], UTC),
                 rights_version=int(claims.get("rights", 0)),
                 must_enrol=bool(claims.get("must_enrol", False)),
+                rank=_word(claims.get("rank")),
             )
         except jwt.ExpiredSignatureError as error:
             raise NotSignedIn("The token has expired; sign in or refresh it.") from error
@@ -144,3 +147,9 @@ def _iso(day: date | None) -> str | None:
 
 def _day(text: Any) -> date | None:
     return date.fromisoformat(text) if text else None
+
+
+def _word(text: Any) -> str | None:
+    if text is not None and not isinstance(text, str):
+        raise TypeError("a rank is a word")
+    return text or None

@@ -8,8 +8,8 @@ from alpr_common.messages.session import TokensRefused
 
 
 class Revocations:
-    """What identity has said on `alpr.sessions.v1`, so that a sign-out, a change of role or a
-    training taken away holds within seconds although tokens are checked without asking there.
+    """What identity has said on `alpr.sessions.v1`, so that a sign-out, a change of role or rank,
+    or a training taken away holds within seconds although tokens are checked without asking there.
 
     `alpr_common.revocations.follow` fills it. Before the topic was read to its end nothing is let
     in; while Kafka is away later on, what is not known yet ends with the token, after 15 minutes
@@ -43,4 +43,4 @@ class Revocations:
         if person is not None and (
             person.below_version is None or principal.rights_version < person.below_version
         ):
-            raise TokenRefused("Your role or training was changed. Refresh the token.")
+            raise TokenRefused("Your role, rank or training was changed. Refresh the token.")

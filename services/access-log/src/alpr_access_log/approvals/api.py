@@ -21,6 +21,7 @@ from alpr_access_log.approvals import handlers as approvals
 from alpr_access_log.approvals.store import Approval, Decision
 from alpr_access_log.handlers import Door
 from alpr_common.auth import Gate, Principal
+from alpr_common.policy import ApprovalKind
 from alpr_common.web import StorableText
 
 
@@ -43,13 +44,20 @@ class ApprovalShown(BaseModel):
     query: dict[str, Any] = Field(description="what would be searched for, as it was asked")
     decided_by_id: str | None
     decided_by_name: str | None
+    decided_by_rank: str | None = Field(description="of supervisor_ranks, as it was then")
     decided_at: datetime | None
     note: str | None
     access_id: UUID | None = Field(description="the search that used it")
     used_at: datetime | None
+    kind: ApprovalKind
+    deciders: list[str] = Field(description="what the ranks are called that decide on it")
+    may_decide: bool = Field(description="whether whoever asks can decide on it now")
 
     @classmethod
-    def of(cls, approval: Approval, now: datetime) -> "ApprovalShown":
+    def of(
+        cls, approval: Approval, door: Door, principal: Principal, now: datetime
+    ) -> "ApprovalShown":
+        policy = door.policy.of(principal.agency_id)
         said = {
             name: value
             for name, value in vars(approval).items()
@@ -60,6 +68,9 @@ class ApprovalShown(BaseModel):
             **vars(approval.reason),
             state=approval.state(now),
             query=approval.query.to_record(),
+            kind=approval.kind,
+            deciders=approvals.deciders(policy, approval),
+            may_decide=approvals.may_decide(policy, approval, principal, now),
         )
 
 
@@ -92,7 +103,7 @@ def _asking(recorded: APIRouter, gate: Gate) -> None:
         )
         query = query_of(asked, policy)
         approval = await approvals.request(door, principal, reason, query, now)
-        return ApprovalShown.of(approval, now)
+        return ApprovalShown.of(approval, door, principal, now)
 
     @recorded.get("/search-approvals")
     async def list_approvals(
@@ -109,7 +120,8 @@ def _asking(recorded: APIRouter, gate: Gate) -> None:
             door, principal, pending, cursor, limit, now
         )
         return ApprovalPage(
-            items=[ApprovalShown.of(one, now) for one in found], next_cursor=following
+            items=[ApprovalShown.of(one, door, principal, now) for one in found],
+            next_cursor=following,
         )
 
     @recorded.get("/search-approvals/{approval_id}")
@@ -121,7 +133,7 @@ def _asking(recorded: APIRouter, gate: Gate) -> None:
     ) -> ApprovalShown:
         response.headers.update(NOT_KEPT)
         approval = await approvals.get(door, principal, approval_id)
-        return ApprovalShown.of(approval, datetime.now(UTC))
+        return ApprovalShown.of(approval, door, principal, datetime.now(UTC))
 
 
 def _deciding(recorded: APIRouter, gate: Gate) -> None:
@@ -151,4 +163,4 @@ async def _decided(
 ) -> ApprovalShown:
     now = datetime.now(UTC)
     approval = await approvals.decide(door, principal, approval_id, decision, note, now)
-    return ApprovalShown.of(approval, now)
+    return ApprovalShown.of(approval, door, principal, now)

@@ -13,9 +13,14 @@ from alpr_access_log.approvals import store as approvals_store
 from alpr_access_log.approvals.store import Approval, Decision
 from alpr_access_log.domain import AccessRecord, Query, Reason
 from alpr_access_log.handlers import Door, Page, who
-from alpr_access_log.refusals import ApprovalNotFound, ApprovalNotUsable, OwnRequest
+from alpr_access_log.refusals import (
+    ApprovalNotFound,
+    ApprovalNotUsable,
+    OwnRequest,
+    RankNotAllowed,
+)
 from alpr_common.auth import Principal
-from alpr_common.policy import Role
+from alpr_common.policy import ApprovalKind, Policy, Role
 from alpr_common.postgres import Connection
 
 DECIDERS = (Role.SUPERVISOR,)
@@ -32,8 +37,8 @@ async def request(
         approval_id=uuid4(), approval_sequence=0, requested_by_id=principal.person_id,
         requested_by_name=principal.name, requested_at=now,
         expires_at=now + timedelta(seconds=lifetime), reason=reason, query=query, decision=None,
-        decided_by_id=None, decided_by_name=None, decided_at=None, note=None, access_id=None,
-        used_at=None,
+        decided_by_id=None, decided_by_name=None, decided_by_rank=None, decided_at=None, note=None,
+        access_id=None, used_at=None,
     )  # fmt: skip
     async with store.recording(door.database, agency_id) as connection:
         previous = await store.last_suspicion(connection, agency_id, principal.person_id)
@@ -49,26 +54,65 @@ async def decide(
 ) -> Approval:  # fmt: skip
     """Approve or deny what somebody else of the agency asked for.
 
-    Raises `ApprovalNotFound`, `OwnRequest`, `ApprovalNotUsable` when it was decided or expired.
+    Raises `ApprovalNotFound`, `OwnRequest`, `RankNotAllowed`, `ApprovalNotUsable` when it was
+    decided or expired.
     """
     agency_id = principal.agency_id
     async with store.recording(door.database, agency_id) as connection:
         approval = await _locked(connection, agency_id, approval_id)
         if approval.requested_by_id == principal.person_id:
             raise OwnRequest("Ask another supervisor of your agency to decide.")
+        refuse_rank(door.policy.of(agency_id), approval, principal)
         state = approval.state(now)
         if state != "pending":
             raise ApprovalNotUsable(f"It is {state} already.")
-        await approvals_store.decide(
-            connection, agency_id, approval_id, decision, principal.person_id, principal.name,
-            note, now,
-        )  # fmt: skip
         decided = replace(
             approval, decision=decision, decided_by_id=principal.person_id,
-            decided_by_name=principal.name, decided_at=now, note=note,
+            decided_by_name=principal.name, decided_by_rank=principal.rank, decided_at=now,
+            note=note,
         )  # fmt: skip
+        await approvals_store.decide(connection, agency_id, decided)
         await _record(connection, principal, decided, f"search_approval.{decision}", now)
     return decided
+
+
+def refuse_rank(policy: Policy, approval: Approval, principal: Principal) -> None:
+    """Raise `RankNotAllowed` where the policy leaves that kind of approval to other ranks."""
+    if policy.rank_decides(approval.kind, principal.rank):
+        return
+    ranks = policy.deciding_ranks(approval.kind)
+    may = ", ".join(deciders(policy, approval))
+    own = "no rank is on record for you"
+    if principal.rank is not None:
+        own = f"your rank is {policy.supervisor_ranks.get(principal.rank, principal.rank)}"
+    raise RankNotAllowed(
+        f"{_KINDS[approval.kind]} is decided on by: {may}; {own}. So says approval_ranks of your "
+        "agency's policy file; your ALPR administrator records ranks.",
+        ranks=sorted(ranks),
+    )
+
+
+_KINDS: dict[ApprovalKind, str] = {
+    "sweep": "A search without a plate",
+    "convoy": "A convoy question",
+    "repeated_plate": "One plate again and again",
+}
+
+
+def deciders(policy: Policy, approval: Approval) -> list[str]:
+    """What the ranks are called that decide on it, in the policy's order."""
+    ranks = policy.deciding_ranks(approval.kind)
+    return [label for rank, label in policy.supervisor_ranks.items() if rank in ranks]
+
+
+def may_decide(policy: Policy, approval: Approval, principal: Principal, now: datetime) -> bool:
+    """Whether the caller can decide on it now."""
+    return (
+        approval.state(now) == "pending"
+        and principal.role in DECIDERS
+        and principal.person_id != approval.requested_by_id
+        and policy.rank_decides(approval.kind, principal.rank)
+    )
 
 
 async def search(
@@ -110,10 +154,12 @@ async def usable(
 
 def details(approval: Approval) -> dict[str, str]:
     """What the record of a search says about the approval that it used."""
-    return {
+    said = {
         "approval_id": str(approval.approval_id),
         "approved_by": approval.decided_by_id or "",
     }
+    rank = approval.decided_by_rank
+    return said | ({"approved_by_rank": rank} if rank else {})
 
 
 async def list_approvals(
@@ -149,6 +195,8 @@ async def _record(
     connection: Connection, principal: Principal, approval: Approval, action: str, now: datetime
 ) -> None:
     details = {"requested_by": approval.requested_by_id}
+    if approval.decision is not None:
+        details["rank"] = approval.decided_by_rank or "not on record"
     record = AccessRecord(
         record_id=uuid4(),
         who=who(principal),

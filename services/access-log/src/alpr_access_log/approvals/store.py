@@ -7,11 +7,12 @@ from typing import Any, Literal
 from uuid import UUID
 
 from alpr_access_log.domain import Query, Reason
+from alpr_common.policy import ApprovalKind
 from alpr_common.postgres import Connection
 
 _COLUMNS = """approval_id, approval_sequence, requested_by_id, requested_by_name, requested_at,
     expires_at, purpose, case_number, suspicion, query::text AS query, decision, decided_by_id,
-    decided_by_name, decided_at, note, access_id, used_at"""
+    decided_by_name, decided_by_rank, decided_at, note, access_id, used_at"""
 _ADD = """
 INSERT INTO search_approval (approval_id, agency_id, requested_by_id, requested_by_name,
     requested_at, expires_at, purpose, case_number, suspicion, query)
@@ -29,7 +30,7 @@ ORDER BY approval_sequence DESC LIMIT $6
 """  # noqa: S608 - constants
 _DECIDE = """
 UPDATE search_approval SET decision = $3, decided_by_id = $4, decided_by_name = $5,
-    decided_at = $6, note = $7
+    decided_at = $6, note = $7, decided_by_rank = $8
 WHERE agency_id = $1 AND approval_id = $2
 """
 _USE = """
@@ -67,10 +68,17 @@ class Approval:
     decision: Decision | None
     decided_by_id: str | None
     decided_by_name: str | None
+    decided_by_rank: str | None
     decided_at: datetime | None
     note: str | None
     access_id: UUID | None
     used_at: datetime | None
+
+    @property
+    def kind(self) -> ApprovalKind:
+        if self.query.convoy is not None:
+            return "convoy"
+        return "sweep" if self.query.plate is None else "repeated_plate"
 
     def state(self, now: datetime) -> Literal["pending", "approved", "denied", "used", "expired"]:
         if self.used_at is not None:
@@ -106,11 +114,12 @@ async def list_approvals(
     return [_approval(row) for row in rows]
 
 
-async def decide(
-    connection: Connection, agency_id: str, approval_id: UUID, decision: Decision,
-    by_id: str, by_name: str, note: str | None, now: datetime,
-) -> None:  # fmt: skip
-    await connection.execute(_DECIDE, agency_id, approval_id, decision, by_id, by_name, now, note)
+async def decide(connection: Connection, agency_id: str, decided: Approval) -> None:
+    """Store the decision that `decided` holds."""
+    await connection.execute(
+        _DECIDE, agency_id, decided.approval_id, decided.decision, decided.decided_by_id,
+        decided.decided_by_name, decided.decided_at, decided.note, decided.decided_by_rank,
+    )  # fmt: skip
 
 
 async def use(
