@@ -118,6 +118,11 @@ def hit(
     )
 
 
+def retrospective(live: Hit) -> Hit:
+    """The same hit, as the comparison of a new entry with stored reads finds it."""
+    return live.model_copy(update={"retrospective": True})
+
+
 def new_alert(made_of: Hit | None = None, now: datetime = NOON) -> Alert:
     made_of = made_of or hit()
     return domain.raised(alert_id_of(made_of), made_of, now)

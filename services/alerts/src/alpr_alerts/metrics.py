@@ -7,9 +7,19 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from alpr_alerts.domain import Alert, Move
 from alpr_alerts.store import OpenAlerts
+from alpr_common.messages.alert import AlertState
+from alpr_common.messages.hit import Hit
 
 RAISED = Counter("alpr_alerts_raised_total", "Alerts raised", ["category"])
 ATTACHED = Counter("alpr_alert_hits_attached_total", "Further hits of an alert", ["category"])
+BECAME_LIVE = Counter(
+    "alpr_alerts_became_live_total",
+    "Alerts of stored reads that were hit live as well",
+    ["category"],
+)
+SEEN_LIVE = Counter(
+    "alpr_alert_hits_seen_live_total", "Hits that came live after they came as retrospective"
+)
 STEPS = Counter("alpr_alert_steps_total", "Steps taken", ["step", "state", "category"])
 EXPIRED = Counter("alpr_alerts_expired_total", "Alerts that nobody ended before their reads went")
 PURGED = Counter("alpr_alerts_purged_total", "Alerts whose reads went by retention", ["kept"])
@@ -41,6 +51,15 @@ def count_raised(alert: Alert) -> None:
     FROM_HIT_SECONDS.observe(_seconds(alert.hit.matched_at, alert.created_at))
     if not alert.hit.retrospective:
         FROM_CAPTURE_SECONDS.observe(_seconds(alert.hit.read.captured_at, alert.created_at))
+
+
+def count_became_live(alert: Alert, move: Move, live: Hit) -> None:
+    """The alert after it became live, by that hit: for people it is a live one from now on."""
+    BECAME_LIVE.labels(alert.hit.entry.category).inc()
+    count_step(alert, move)
+    if alert.state is AlertState.NEW:
+        FROM_HIT_SECONDS.observe(_seconds(live.matched_at, alert.last.at))
+        FROM_CAPTURE_SECONDS.observe(_seconds(live.read.captured_at, alert.last.at))
 
 
 def count_step(alert: Alert, move: Move) -> None:

@@ -56,6 +56,11 @@ class NothingToExpire(Conflict):
     clause = "131.7-1d"
 
 
+class NothingToWake(Conflict):
+    title = "This alert is live already, or has ended"
+    clause = "131.3-alert"
+
+
 class ReadsRemoved(AlprError):
     """The alert ended, and what it rested on is past its retention."""
 

@@ -47,6 +47,9 @@ class AlertView(BaseModel):
     notice: str
     retrospective: bool
     """A stored read met a later entry: no vehicle passed just now, so it makes no sound."""
+    became_live_at: Instant | None
+    """When the live hit of that read came after all: from then on it is as any other. Who plays
+    `sound` when a new alert comes plays it when a new one ceases to be retrospective, too."""
     handed_off: bool
     handed_off_at: Instant | None
     escalated_at: Instant | None
@@ -75,6 +78,10 @@ class HitView(BaseModel):
     read: Read
     matched_at: Instant
     attached_at: Instant
+    retrospective: bool
+    """It came as that of a stored read."""
+    seen_live_at: Instant | None
+    """When it came live as well, after that."""
 
 
 class StepView(BaseModel):
@@ -128,9 +135,10 @@ def view(alert: Alert, policy: Policy) -> AlertView:
         category_label=category.label if category else hit.entry.category.replace("_", " "),
         priority=hit.entry.priority,
         colour=category.colour if category else _UNNAMED_COLOUR,
-        sound=_SILENT if hit.retrospective else category.sound if category else _UNNAMED_SOUND,
+        sound=_SILENT if alert.retrospective else category.sound if category else _UNNAMED_SOUND,
         notice=NOT_PROBABLE_CAUSE,
-        retrospective=hit.retrospective,
+        retrospective=alert.retrospective,
+        became_live_at=alert.became_live_at,
         handed_off=alert.handed_off_at is not None,
         handed_off_at=alert.handed_off_at,
         escalated_at=alert.escalated_at,
@@ -162,6 +170,8 @@ def detail_view(
                 read=attached.hit.read,
                 matched_at=attached.hit.matched_at,
                 attached_at=attached.attached_at,
+                retrospective=attached.hit.retrospective,
+                seen_live_at=attached.seen_live_at,
             )
             for attached in hits
         ),

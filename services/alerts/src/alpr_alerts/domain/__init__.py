@@ -11,6 +11,9 @@ An accepted alert may also be closed (the vehicle is gone and nobody waits for t
 longer): no enforcement follows from that, and the alternative is an alert that stays open for ever.
 
 What is still open shortly before its reads have to go (131.7-1d) is closed as expired.
+
+An alert of a stored read is calm. It becomes live, and nothing else of it changes, when the same
+hit comes live (`become_live`).
 """
 
 from alpr_alerts.domain.alert import (
@@ -31,6 +34,7 @@ from alpr_alerts.domain.alert import (
 )
 from alpr_alerts.domain.guards import (
     accept,
+    become_live,
     close,
     enforce,
     escalate,
@@ -59,6 +63,7 @@ __all__ = [
     "VisualCheck",
     "accept",
     "allowed_steps",
+    "become_live",
     "close",
     "enforce",
     "escalate",

@@ -14,6 +14,7 @@ from alpr_common.policy import Policy
 
 _DEFAULTS = Policy()
 
+ANSWER_WITHIN = "answer_within_seconds"
 ENDS = frozenset({AlertState.REJECTED, AlertState.ENFORCED, AlertState.CLOSED})
 ACTED_ON = frozenset({AlertState.ACCEPTED, AlertState.ACTIONABLE, AlertState.ENFORCED})
 """States in which what the alert rests on is preserved (131.5-c)."""
@@ -52,6 +53,8 @@ class Step(StrEnum):
     HANDED_OFF = "handed_off"
     EXPIRED = "expired"
     """Nobody ended it before its reads had to go (131.7-1d)."""
+    BECAME_LIVE = "became_live"
+    """The read that was found among the stored ones was hit live as well (131.3-alert)."""
 
 
 class RejectionReason(StrEnum):
@@ -118,6 +121,18 @@ class Alert:
     incident_number: str | None = None
     handed_off_at: datetime | None = None
     escalated_at: datetime | None = None
+    became_live_at: datetime | None = None
+    """When the live hit of a read came that had been found among the stored ones before."""
+
+    @property
+    def retrospective(self) -> bool:
+        """Whether stored reads alone are known to have met the entry: nothing passes just now."""
+        return self.hit.retrospective and self.became_live_at is None
+
+    @property
+    def waits_since(self) -> datetime:
+        """From when on its answer is awaited."""
+        return self.became_live_at or self.created_at
 
 
 @dataclass(frozen=True)
@@ -177,4 +192,16 @@ def take(alert: Alert, move: Move, actor: Actor, now: datetime) -> Alert:
             return replace(after, handed_off_at=alert.handed_off_at or now)
         case Step.ESCALATED:
             return replace(after, escalated_at=now)
+        case Step.BECAME_LIVE:
+            return _live(after, move)
+    return after
+
+
+def _live(after: Alert, move: Move) -> Alert:
+    """Who was told of the calm alert was not told of a live one: an answer is due anew."""
+    after = replace(after, became_live_at=after.last.at)
+    match move.details.get(ANSWER_WITHIN):
+        case int() | float() as seconds:
+            due_at = after.last.at + timedelta(seconds=seconds)
+            return replace(after, due_at=due_at, escalated_at=None)
     return after

@@ -5,13 +5,24 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from alpr_alerts import refusals
-from alpr_alerts.domain.alert import ENDS, Alert, Done, Move, RejectionReason, StatusSource, Step
+from alpr_alerts.domain.alert import (
+    ANSWER_WITHIN,
+    ENDS,
+    Alert,
+    Done,
+    Move,
+    RejectionReason,
+    StatusSource,
+    Step,
+)
 from alpr_alerts.domain.visual_check import (
     VisualCheck,
     confirmed_jurisdiction,
     require_differing_positions,
 )
 from alpr_common.messages.alert import AlertState, StatusAnswer
+from alpr_common.messages.hit import Hit
+from alpr_common.policy import Policy
 
 
 def accept(alert: Alert, check: VisualCheck) -> Move:
@@ -127,9 +138,33 @@ def escalate(alert: Alert, now: datetime) -> Move:
     """
     if alert.state is not AlertState.NEW or alert.escalated_at is not None or now < alert.due_at:
         raise refusals.NothingToEscalate("It was answered, escalated already, or is not due yet.")
-    to = "supervisor" if alert.hit.retrospective else "communications"
-    after_seconds = (alert.due_at - alert.created_at).total_seconds()
+    to = "supervisor" if alert.retrospective else "communications"
+    after_seconds = (alert.due_at - alert.waits_since).total_seconds()
     return Move(Step.ESCALATED, alert.state, {"to": to, "after_seconds": after_seconds})
+
+
+def become_live(alert: Alert, live: Hit, policy: Policy) -> Move:
+    """131.3-alert: the live hit of a read came that had been found among the stored ones first.
+
+    | the alert is | then |
+    |---|---|
+    | new | it sounds, and an answer is due as of a live one, also where a supervisor was told |
+    | accepted, actionable | its history and its mark say so; who works on it goes on |
+    | rejected, enforced, closed | refused: an end is final. A person has seen this very read |
+    """
+    if not alert.retrospective or alert.state in ENDS:
+        raise refusals.NothingToWake("It is live already, or it has ended.")
+    seen_at, stored_at = live.read.captured_at, alert.created_at
+    details: dict[str, JsonValue] = {
+        "hit_id": str(live.hit_id),
+        "captured_at": seen_at.isoformat(),
+        "matched_at": live.matched_at.isoformat(),
+        "reason": f"a live hit of what was seen at {seen_at:%Y-%m-%d %H:%M:%S} UTC came; "
+        f"stored reads alone had raised this alert, at {stored_at:%H:%M:%S} UTC",
+    }
+    if alert.state is AlertState.NEW:
+        details[ANSWER_WITHIN] = policy.escalation_seconds(retrospective=False)
+    return Move(Step.BECAME_LIVE, alert.state, details)
 
 
 def expire(alert: Alert, now: datetime, expires_at: datetime, reads_go_at: datetime) -> Move:

@@ -30,9 +30,12 @@ from alpr_alerts.store.stream import (
     tell_streams,
 )
 from alpr_alerts.store.windows import (
+    KnownHit,
+    is_raised,
     known_hits,
     lock_keys,
     lock_windows,
+    mark_live,
     windows_near,
 )
 
@@ -40,6 +43,7 @@ __all__ = [
     "WAKE_CHANNEL",
     "AttachedHit",
     "Cursor",
+    "KnownHit",
     "OpenAlerts",
     "TakenStep",
     "alert_of",
@@ -48,9 +52,11 @@ __all__ = [
     "due_unanswered",
     "hits_of",
     "insert_alert",
+    "is_raised",
     "known_hits",
     "lock_keys",
     "lock_windows",
+    "mark_live",
     "next_due_at",
     "open_alerts",
     "read_ids_of",

@@ -85,10 +85,10 @@ UPDATE alert SET state = $2, sequence = $3, last_step = $4, last_person_id = $5,
     last_person_name = $6, last_role = $7, last_step_at = $8, answer_step = $9,
     answer_person_id = $10, answer_person_name = $11, answer_role = $12, answered_at = $13,
     confirmed_jurisdiction = $14, status_confirmed_at = $15, incident_number = $16,
-    handed_off_at = $17, escalated_at = $18, updated_at = $8
+    handed_off_at = $17, escalated_at = $18, updated_at = $8, due_at = $19, became_live_at = $20
 WHERE alert_id = $1
 """
-_UPDATE_OPEN = "UPDATE open_alert SET state = $2, escalated = $3 WHERE alert_id = $1"
+_UPDATE_OPEN = "UPDATE open_alert SET state = $2, escalated = $3, due_at = $4 WHERE alert_id = $1"
 _DELETE_OPEN = "DELETE FROM open_alert WHERE alert_id = $1"
 
 
@@ -102,13 +102,16 @@ async def save_step(connection: Connection, alert: Alert, move: Move) -> None:
         answered and answered.step.value, who and who.person_id, who and who.name,
         who and who.role, answered and answered.at, alert.confirmed_jurisdiction,
         alert.status_confirmed_at, alert.incident_number, alert.handed_off_at, alert.escalated_at,
+        alert.due_at, alert.became_live_at,
     )  # fmt: skip
     await _insert_step(connection, alert, move.details)
     if alert.state in ENDS:
         await connection.execute(_DELETE_OPEN, alert.alert_id)
     else:
         escalated = alert.escalated_at is not None
-        await connection.execute(_UPDATE_OPEN, alert.alert_id, alert.state.value, escalated)
+        await connection.execute(
+            _UPDATE_OPEN, alert.alert_id, alert.state.value, escalated, alert.due_at
+        )
 
 
 async def _insert_step(connection: Connection, alert: Alert, details: dict[str, JsonValue]) -> None:
@@ -171,6 +174,8 @@ async def alerts_page(
 class AttachedHit:
     hit: Hit
     attached_at: datetime
+    seen_live_at: datetime | None = None
+    """When it came live as well, of one that came as retrospective first."""
 
 
 @dataclass(frozen=True)
@@ -182,8 +187,9 @@ class TakenStep:
 
 
 _HITS = """
-SELECT hit::text AS hit, attached_at FROM alert_hit WHERE alert_id = $1
-ORDER BY captured_at, hit_id
+SELECT h.hit::text AS hit, h.attached_at, l.seen_live_at
+FROM alert_hit h LEFT JOIN alert_hit_live l USING (hit_id) WHERE h.alert_id = $1
+ORDER BY h.captured_at, h.hit_id
 """
 _STEPS = """
 SELECT sequence, step, state, person_id, person_name, role, session_id, details::text AS details,
@@ -195,7 +201,10 @@ FROM alert_step WHERE alert_id = $1 ORDER BY sequence
 async def hits_of(connection: Connection, alert_id: UUID) -> list[AttachedHit]:
     """All sightings of the alert, in order of capture."""
     rows = await connection.fetch(_HITS, alert_id)
-    return [AttachedHit(Hit.model_validate_json(r["hit"]), r["attached_at"]) for r in rows]
+    return [
+        AttachedHit(Hit.model_validate_json(r["hit"]), r["attached_at"], r["seen_live_at"])
+        for r in rows
+    ]
 
 
 _READ_IDS = """
@@ -251,4 +260,5 @@ def alert_from(row: Any) -> Alert:
         incident_number=row["incident_number"],
         handed_off_at=row["handed_off_at"],
         escalated_at=row["escalated_at"],
+        became_live_at=row["became_live_at"],
     )
