@@ -8,109 +8,36 @@ import io
 import json
 import os
 import zipfile
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 
 from alpr_access_log import store
-from alpr_access_log.approvals import api as approvals_api
-from alpr_access_log.audit import api as audit_api
 from alpr_access_log.audit.daily import NOTED, analyse_agency
-from alpr_access_log.audit.handlers.auditing import Audit
 from alpr_access_log.audit.identity import Identity
-from alpr_access_log.audit.protection import PlateKey
 from alpr_access_log.audit.records import Record
-from alpr_access_log.audit.witnessed import copies_at
 from alpr_access_log.domain import AccessRecord, Refusal, Who
-from alpr_access_log.log.key import LogKeys
-from alpr_access_log.log.reading import Log
-from alpr_access_log.log.sequencer import Sequencer, WitnessLoop
-from alpr_access_log.log.trust import Trust
-from alpr_access_log.log.witness import witness_at
-from alpr_common.misuse import MisuseLimits
-from alpr_common.policy import Policy, Role
+from alpr_common.policy import Role
 from tests.integration.access_log.conftest import OTHERS, OURS, DoorUnderTest
 from tests.support.audited_year import honest, plant
+from tests.support.audits import AuditUnderTest, audit_on, period
 from tests.support.identity_reports import (
-    identity_answering,
     identity_away,
     identity_refusing,
 )
-from tests.support.verifiable_log import KEY
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 
-@dataclass
-class AuditUnderTest:
-    """The door with its audit, its log, and a witness's folder."""
-
-    door: DoorUnderTest
-    audit: Audit
-    trust: Trust
-
-    async def cover(self) -> None:
-        """Sequence and sign all logs, and give the witness its copies."""
-        sequencer = Sequencer(self.door.database, self.trust)
-        while await sequencer.extend_all():
-            pass
-        await WitnessLoop(self.door.database, self.trust, interval_seconds=60).copy_all()
-
-    async def call(
-        self, method: str, path: str, *, role: Role = Role.AUDITOR, agency: str = OURS,
-        person: str = "quinn", **said: Any,
-    ) -> httpx.Response:  # fmt: skip
-        headers = self.door.token(role=role, agency=agency, person=person)
-        return await self.door.client.request(method, f"/v1/audit/{path}", headers=headers, **said)
-
-    async def prepared(self, **said: Any) -> dict[str, Any]:
-        answer = await self.call("POST", "packages", json=period(), **said)
-        assert answer.status_code == 201, answer.text
-        package: dict[str, Any] = answer.json()
-        return package
-
-    async def file(self, package: dict[str, Any], name: str) -> bytes:
-        answer = await self.call("GET", f"packages/{package['package_id']}/files/{name}")
-        assert answer.status_code == 200, answer.text
-        return answer.content
-
-    def with_limits(self, **limits: Any) -> None:
-        """Go on under another policy file."""
-        policy = Policy(misuse=MisuseLimits(**limits))
-        self.door.with_policy(policy)
-        self.audit = Audit(**(vars(self.audit) | {"policies": policy}))
-        self.door.app.state.audit = self.audit
-
-
-def period(days: float = 3) -> dict[str, str]:
-    now = datetime.now(UTC)
-    begin, end = now - timedelta(days=days), now + timedelta(days=1)
-    return {"from": begin.isoformat(), "to": end.isoformat()}
-
-
 @pytest.fixture
-async def under_test(door: DoorUnderTest, tmp_path: Path) -> AuditUnderTest:
-    witness = (tmp_path / "witness").as_uri()
-    trust = Trust(LogKeys(KEY), witness_at(witness))
-    audit = Audit(
-        database=door.database,
-        objects=door.pictures,
-        policies=Policy(),
-        log=Log(door.database, LogKeys(KEY)),
-        copies=copies_at(witness),
-        witness=witness,
-        identity=Identity("http://identity", identity_answering()),
-        plate_key=PlateKey(b"k" * 32),
-    )
-    door.app.state.audit = audit
-    door.app.include_router(audit_api.router(door.app.state.gate))
-    door.app.include_router(approvals_api.router(door.app.state.gate))
-    return AuditUnderTest(door, audit, trust)
+async def under_test(door: DoorUnderTest, tmp_path: Path) -> AsyncIterator[AuditUnderTest]:
+    made = audit_on(door, tmp_path)
+    yield made
+    await made.stop()
 
 
 @pytest.mark.policy("131.5-d")
@@ -186,9 +113,7 @@ async def test_while_identity_is_away_the_package_says_so_and_has_the_rest(
     for transport, words in (
         (identity_away(), "does not answer"), (identity_refusing(), "does not show"),
     ):  # fmt: skip
-        under_test.door.app.state.audit = replace(
-            under_test.audit, identity=Identity("http://identity", transport)
-        )
+        under_test.use(identity=Identity("http://identity", transport))
         summary = (await under_test.prepared())["summary"]
         assert not summary["is_complete"]
         assert summary["training"] == {
@@ -406,10 +331,9 @@ async def test_a_month_of_a_department_with_planted_misuse_all_of_it_in_the_pack
         assert answer.status_code == 200, answer.text
 
     asked = covered | {"to": datetime.now(UTC).isoformat()}
-    answer = await under_test.call("POST", "packages", json=asked, **role)
-    assert answer.status_code == 201, answer.text
-    found = answer.json()["summary"]["misuse"]["findings"]
-    log = answer.json()["summary"]["log"]
+    package = await under_test.prepared(asked, **role)
+    found = package["summary"]["misuse"]["findings"]
+    log = package["summary"]["log"]
     assert log["is_good"] is True
     assert log["entries"] >= len(made.records)
     pointed_out = {(f["rule"], p["person_id"]) for f in found for p in f["people"]}
@@ -426,7 +350,7 @@ async def test_a_month_of_a_department_with_planted_misuse_all_of_it_in_the_pack
         (rule, who) for rule, who, _ in made.planted
         if rule not in elsewhere and (rule, who) not in pointed_out
     ]  # fmt: skip
-    await _kept_where_asked(under_test, answer.json(), role)
+    await _kept_where_asked(under_test, package, role)
     assert not missed
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from alpr_access_log.audit.finding import Finding, run
+from alpr_access_log.audit.progress import Tell, untold
 from alpr_access_log.audit.protection import PlateKey
 from alpr_access_log.audit.records import Lapse, Lists, Looked, Record, Session
 from alpr_access_log.audit.rules import RULES
@@ -44,7 +45,7 @@ class Beside:
 
 async def analysed(
     database: Database, agency_id: str, begin: datetime, end: datetime, limits: MisuseLimits,
-    plate_key: PlateKey, beside: Beside,
+    plate_key: PlateKey, beside: Beside, tell: Tell = untold,
 ) -> Analysed:  # fmt: skip
     """Look through [begin, end) of an agency. Raises an `Outage`."""
     lists = await lists_of(database, agency_id, begin, end, plate_key)
@@ -67,6 +68,7 @@ async def analysed(
                 everything[said["finding_id"]] = said
                 if finding.words:
                     words[said["finding_id"]] = finding.words
+        tell((month_end - begin) / (end - begin))
     why_not = {rule.name: why for rule in RULES if (why := rule.why_not(looked)) is not None}
     return Analysed(
         list(everything.values()), words, {rule.name: rule.says(looked) for rule in RULES}, why_not

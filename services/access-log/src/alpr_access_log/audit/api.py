@@ -27,6 +27,7 @@ from alpr_access_log.audit.bodies import (
 )
 from alpr_access_log.audit.handlers import findings, lists, packages
 from alpr_access_log.audit.handlers.auditing import Audit
+from alpr_access_log.audit.preparing import Preparing
 from alpr_access_log.audit.store.keeping import FindingFilter
 from alpr_access_log.audit.summary import FindingShown, PackageShown, PackageWhole, Summary
 from alpr_access_log.refusals import CursorInvalid
@@ -48,7 +49,13 @@ def _audit(request: Request) -> Audit:
     return audit
 
 
+def _preparing(request: Request) -> Preparing:
+    preparing: Preparing = request.app.state.preparing
+    return preparing
+
+
 TheAudit = Annotated[Audit, Depends(_audit)]
+ThePreparing = Annotated[Preparing, Depends(_preparing)]
 
 
 def router(gate: Gate) -> APIRouter:
@@ -66,15 +73,15 @@ def router(gate: Gate) -> APIRouter:
 def _packages(routes: APIRouter, gate: Gate) -> None:
     auditor = Annotated[Principal, Depends(gate.signed_in(*AUDITORS))]
 
-    @routes.post("/packages", status_code=HTTPStatus.CREATED)
+    @routes.post("/packages", status_code=HTTPStatus.ACCEPTED)
     async def prepare_audit(
-        asked: PeriodAsked, principal: auditor, audit: TheAudit
+        asked: PeriodAsked, principal: auditor, preparing: ThePreparing, response: Response
     ) -> PackageWhole:
-        """Prepare the yearly audit of a period (131.5-d): usage, passwords, training, the log
-        recomputed, findings; as page, PDF and tables."""
-        package = await packages.prepare(
-            audit, principal, asked.from_at, asked.to_at, lambda: datetime.now(UTC)
-        )
+        """Begin to prepare the yearly audit of a period (131.5-d): usage, passwords, training, the
+        log recomputed, findings; as page, PDF and tables. It goes on when the caller is gone; one
+        at a time for each agency."""
+        package = await preparing.ask(principal, asked.from_at, asked.to_at)
+        response.headers["Location"] = f"{routes.prefix}/packages/{package.package_id}"
         return _whole(figures.package_of(package), package.summary)
 
     @routes.get("/packages")
@@ -84,19 +91,19 @@ def _packages(routes: APIRouter, gate: Gate) -> None:
         cursor: Annotated[StorableText | None, Query(max_length=200)] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
     ) -> PackagePage:
-        """Prepared audits, newest first."""
+        """Audits, newest first: those in the making and those that failed, too."""
         after = _position(cursor) if cursor else None
         found = await packages.page(audit, principal, after, limit, datetime.now(UTC))
         shown = found[:limit]
         following = None
         if len(found) > limit:
-            following = _cursor(shown[-1].prepared_at, shown[-1].package_id)
+            following = _cursor(shown[-1].asked_at, shown[-1].package_id)
         items = [figures.package_of(one) for one in shown]
         return PackagePage(items=items, next_cursor=following)
 
     @routes.get("/packages/{package_id}")
     async def show_audit(package_id: UUID, principal: auditor, audit: TheAudit) -> PackageWhole:
-        """A prepared audit with everything that it says."""
+        """A prepared audit with everything that it says; of one in the making, how far it is."""
         package = await packages.show(audit, principal, package_id, datetime.now(UTC))
         return _whole(figures.package_of(package), package.summary)
 
@@ -123,7 +130,8 @@ def _packages(routes: APIRouter, gate: Gate) -> None:
 
 
 def _whole(shown: PackageShown, summary: object) -> PackageWhole:
-    return PackageWhole(**dict(shown), summary=Summary.model_validate(summary))
+    whole = None if summary is None else Summary.model_validate(summary)
+    return PackageWhole(**dict(shown), summary=whole)
 
 
 def _findings(routes: APIRouter, gate: Gate) -> None:
@@ -214,16 +222,16 @@ def _lists(routes: APIRouter, gate: Gate) -> None:
         return ListsShown(lists=shown, own_plates=[])
 
 
-def _cursor(prepared_at: datetime, package_id: UUID) -> str:
-    return base64.urlsafe_b64encode(f"{prepared_at.isoformat()} {package_id}".encode()).decode()
+def _cursor(asked_at: datetime, package_id: UUID) -> str:
+    return base64.urlsafe_b64encode(f"{asked_at.isoformat()} {package_id}".encode()).decode()
 
 
 def _position(cursor: str) -> tuple[datetime, UUID]:
     try:
         at, package_id = base64.b64decode(cursor, b"-_", validate=True).decode().split(" ")
-        prepared_at = datetime.fromisoformat(at)
-        if prepared_at.tzinfo is None:
+        asked_at = datetime.fromisoformat(at)
+        if asked_at.tzinfo is None:
             raise ValueError("no offset")
-        return prepared_at.astimezone(UTC), UUID(package_id)
+        return asked_at.astimezone(UTC), UUID(package_id)
     except (ValueError, OverflowError, binascii.Error) as error:
         raise CursorInvalid("Send `next_cursor` of the page before, unchanged.") from error

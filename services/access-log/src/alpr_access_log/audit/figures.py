@@ -162,8 +162,13 @@ def package_of(package: Package) -> PackageShown:
         package_id=package.package_id,
         from_at=package.from_at,
         to_at=package.to_at,
+        state=package.state,
+        step=package.step,
+        progress=package.progress,
+        failure=package.failure,
+        asked_at=package.asked_at,
         prepared_at=package.prepared_at,
-        prepared_by=package.prepared_by_name or package.prepared_by_id,
+        prepared_by=package.prepared_by.person_name or package.prepared_by.person_id,
         files=[file_of(file) for file in package.files],
     )
 

@@ -4,6 +4,7 @@ The person's own token is sent along: identity decides what they may see, and re
 did. An audit does not fail because identity is away or shows less to a role: it says so.
 """
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
@@ -62,6 +63,38 @@ class Identity:
             _read(_lapses, training),
             _read(_sessions, sessions),
         )
+
+
+def to_json(says: IdentitySays) -> str:
+    """As it is kept while a package is prepared: sessions with what the rules look at alone."""
+    parts = (says.password_security, says.training, says.sessions)
+    sessions = says.open_sessions
+    return json.dumps(
+        {
+            "parts": [part.model_dump(mode="json") for part in parts],
+            "sessions": None if sessions is None else [_kept(one) for one in sessions],
+        }
+    )
+
+
+def from_json(text: str) -> IdentitySays:
+    """What `to_json` kept."""
+    kept = json.loads(text)
+    passwords, training, sessions = (FromIdentity(**part) for part in kept["parts"])
+    opened = None
+    if kept["sessions"] is not None:
+        opened = [
+            Session(session_id, person_id, address, last_address, _at(created), _at(refreshed))
+            for session_id, person_id, address, last_address, created, refreshed in kept["sessions"]
+        ]
+    return IdentitySays(passwords, training, sessions, _read(_lapses, training), opened)
+
+
+def _kept(one: Session) -> list[str | None]:
+    return [
+        one.session_id, one.person_id, one.address, one.last_address,
+        one.created_at.isoformat(), one.refreshed_at.isoformat(),
+    ]  # fmt: skip
 
 
 async def _asked(http: httpx.AsyncClient, what: str, period: dict[str, Any]) -> FromIdentity:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from alpr_access_log.audit.progress import Tell, untold
 from alpr_access_log.audit.store import log as checkpoints
 from alpr_access_log.audit.store.log import Signed
 from alpr_access_log.audit.summary import LogChecked, LogCheckpoint, WitnessGap
@@ -40,7 +41,7 @@ class _Period:
 
 async def checked(
     log: Log, copies: Copies, witness: str, agency_id: str, begin: datetime, end: datetime,
-    now: datetime,
+    now: datetime, tell: Tell = untold,
 ) -> LogChecked:  # fmt: skip
     """What can be said of the log of [begin, end); raises an `Outage` of the database alone."""
     period = await _period(log, agency_id, begin, end)
@@ -50,7 +51,7 @@ async def checked(
     report = Report()
     if period.last is not None:
         loop = asyncio.get_running_loop()
-        files = _Files(log, agency_id, period.last.note, period.last.size, loop)
+        files = _Files(log, agency_id, period.last.note, period.last.size, loop, tell)
         report = await asyncio.to_thread(verify_log, files, verifier, held + copied.notes)
     before = period.before.size if period.before else 0
     return LogChecked(
@@ -142,10 +143,11 @@ class _Files:
     statements. The tree is that of the period's last checkpoint."""
 
     def __init__(
-        self, log: Log, agency_id: str, note: str, size: int, loop: asyncio.AbstractEventLoop
-    ) -> None:
+        self, log: Log, agency_id: str, note: str, size: int, loop: asyncio.AbstractEventLoop,
+        tell: Tell,
+    ) -> None:  # fmt: skip
         self._log, self._agency_id, self._loop = log, agency_id, loop
-        self._note, self._size = note, size
+        self._note, self._size, self._tell = note, size, tell
         self._entries: dict[int, bytes] = {}
         self._hashes: dict[tuple[int, int], bytes] = {}
 
@@ -169,6 +171,7 @@ class _Files:
             count = min(_AHEAD * TILE_WIDTH, self._size - first)
             read = self._wait(first, count)
             self._entries = {first + n: entry for n, entry in enumerate(read)}
+            self._tell((first + count) / self._size)
         wanted = range(first, first + width)
         return [self._entries[n] for n in wanted if n in self._entries]
 

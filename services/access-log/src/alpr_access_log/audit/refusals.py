@@ -15,6 +15,23 @@ class AnotherAuditRuns(Conflict):
     retry_after_seconds = 30
 
 
+class PackageNotReady(Conflict):
+    title = "The audit is still being prepared"
+    retry_after_seconds = 5
+
+
+class NobodyToAskWith(AlprError):
+    """Work that was taken up from another process lacks what only whoever asked could ask for."""
+
+    title = "Identity was not asked"
+
+
+class ClaimLost(AlprError):
+    """Another process prepares the package now: what is done here comes to nothing."""
+
+    title = "Another process prepares this audit"
+
+
 class FindingNotFound(NotFound):
     title = "There is no such finding"
 

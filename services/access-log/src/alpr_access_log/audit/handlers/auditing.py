@@ -37,9 +37,14 @@ def record_of(
     principal: Principal, action: str, subject: str, now: datetime, **said: Any
 ) -> AccessRecord:
     """The record of what somebody did here. `said` is texts and whole numbers."""
+    return record_by(who(principal), action, subject, now, **said)
+
+
+def record_by(by: Who, action: str, subject: str, now: datetime, **said: Any) -> AccessRecord:
+    """The same for somebody who is not there any more."""
     return AccessRecord(
         record_id=uuid4(),
-        who=who(principal),
+        who=by,
         occurred_at=now,
         action=action,
         subject=subject,
@@ -52,12 +57,5 @@ def record_of_the_system(
     agency_id: str, action: str, subject: str, now: datetime, **said: Any
 ) -> AccessRecord:
     """The record of what nobody asked for: the daily run."""
-    return AccessRecord(
-        record_id=uuid4(),
-        who=Who(SYSTEM, "", agency_id, "service", None, None),
-        occurred_at=now,
-        action=action,
-        subject=subject,
-        outcome="done",
-        query=said or None,
-    )
+    by = Who(SYSTEM, "", agency_id, "service", None, None)
+    return record_by(by, action, subject, now, **said)

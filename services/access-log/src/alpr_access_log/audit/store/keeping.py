@@ -4,28 +4,27 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
+from alpr_access_log.domain import Who
 from alpr_common.postgres import Connection
 
+PackageState = Literal["preparing", "ready", "failed"]
+
 _TRY_ALONE = "SELECT pg_try_advisory_xact_lock(hashtextextended('access_log.audit:' || $1, 0))"
-_ADD_PACKAGE = """
-INSERT INTO audit_package (package_id, agency_id, from_at, to_at, prepared_at, prepared_by_id,
-    prepared_by_name, summary, files)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9::jsonb)
-"""
 _PACKAGE = """
-SELECT package_id, agency_id, from_at, to_at, prepared_at, prepared_by_id, prepared_by_name,
-    files::text AS files{summary}
+SELECT package_id, agency_id, from_at, to_at, state, asked_at, prepared_at, prepared_by_id,
+    prepared_by_name, prepared_by_role, prepared_by_session_id, prepared_by_address, step, progress,
+    failure, files::text AS files{summary}
 FROM audit_package WHERE agency_id = $1
 """
 _ONE_PACKAGE = _PACKAGE.format(summary=", summary::text AS summary") + " AND package_id = $2"
 _PACKAGES = (
     _PACKAGE.format(summary="")
     + """
-  AND ($2::timestamptz IS NULL OR (prepared_at, package_id) < ($2, $3::uuid))
-ORDER BY prepared_at DESC, package_id DESC LIMIT $4
+  AND ($2::timestamptz IS NULL OR (asked_at, package_id) < ($2, $3::uuid))
+ORDER BY asked_at DESC, package_id DESC LIMIT $4
 """
 )
 # A run that had seen less of the month (or a shorter piece of it) takes nothing back.
@@ -88,16 +87,23 @@ class File:
 
 @dataclass(frozen=True)
 class Package:
-    """A prepared package; `summary` is None in lists."""
+    """A package: being prepared, ready or failed. `summary` is None in lists, too."""
 
     package_id: UUID
     agency_id: str
     from_at: datetime
     to_at: datetime
-    prepared_at: datetime
-    prepared_by_id: str
-    prepared_by_name: str
-    files: tuple[File, ...]
+    asked_at: datetime
+    prepared_by: Who
+    """Who asked for it."""
+    state: PackageState = "preparing"
+    step: str | None = None
+    """What is being done while it is prepared."""
+    progress: float = 0.0
+    """How far it is, 0 to 1."""
+    failure: str | None = None
+    prepared_at: datetime | None = None
+    files: tuple[File, ...] = ()
     summary: dict[str, Any] | None = None
 
 
@@ -117,14 +123,6 @@ async def try_alone(connection: Connection, agency_id: str) -> bool:
     return bool(await connection.fetchval(_TRY_ALONE, agency_id))
 
 
-async def add_package(connection: Connection, package: Package) -> None:
-    await connection.execute(
-        _ADD_PACKAGE, package.package_id, package.agency_id, package.from_at, package.to_at,
-        package.prepared_at, package.prepared_by_id, package.prepared_by_name,
-        json.dumps(package.summary), json.dumps([file.to_json() for file in package.files]),
-    )  # fmt: skip
-
-
 async def find_package(connection: Connection, agency_id: str, package_id: UUID) -> Package | None:
     row = await connection.fetchrow(_ONE_PACKAGE, agency_id, package_id)
     return _package(row) if row else None
@@ -133,7 +131,7 @@ async def find_package(connection: Connection, agency_id: str, package_id: UUID)
 async def packages(
     connection: Connection, agency_id: str, after: tuple[datetime, UUID] | None, most: int
 ) -> list[Package]:
-    """Newest first, without their summaries."""
+    """Those asked for last first, without their summaries."""
     place = after or (None, None)
     rows = await connection.fetch(_PACKAGES, agency_id, *place, most)
     return [_package(row) for row in rows]
@@ -141,8 +139,12 @@ async def packages(
 
 def _package(row: Any) -> Package:
     said = dict(row)
-    said["files"] = tuple(File(**file) for file in json.loads(said["files"]))
-    if "summary" in said:
+    person_id, name, role, session_id, address = (
+        said.pop(f"prepared_by_{part}") for part in ("id", "name", "role", "session_id", "address")
+    )
+    said["prepared_by"] = Who(person_id, name, said["agency_id"], role or "", session_id, address)
+    said["files"] = tuple(File(**file) for file in json.loads(said["files"] or "[]"))
+    if said.get("summary") is not None:
         said["summary"] = json.loads(said["summary"])
     return Package(**said)
 

@@ -1,7 +1,7 @@
 """The package as a whole, and as lists show it."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
@@ -62,17 +62,22 @@ class FileShown(Said):
 
 
 class PackageShown(Said):
-    """A prepared package in a list."""
+    """A package in a list: being prepared, ready, or failed."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     package_id: UUID
     from_at: datetime = Field(alias="from")
     to_at: datetime = Field(alias="to")
-    prepared_at: datetime
-    prepared_by: str
+    state: Literal["preparing", "ready", "failed"]
+    step: str | None = Field(description="what is being done, while it is prepared")
+    progress: float = Field(description="how far it is, 0 to 1")
+    failure: str | None = Field(description="why it could not be prepared")
+    asked_at: datetime
+    prepared_at: datetime | None = Field(description="null until it is ready")
+    prepared_by: str = Field(description="who asked for it")
     files: list[FileShown]
 
 
 class PackageWhole(PackageShown):
-    summary: Summary
+    summary: Summary | None = Field(description="null until it is ready")
