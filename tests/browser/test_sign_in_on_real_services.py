@@ -30,11 +30,11 @@ _PLACES = {
     "rivera": ["Alerts", "Search", "Hot list"],
     "hale": [
         "Alerts", "Search", "Hot list", "Approvals", "Access records", "Log check", "Audit",
-        "Holds", "Evidence", "Training",
+        "Holds", "Evidence", "Cameras", "Training",
     ],
     "reyes": [
         "Alerts", "Search", "Hot list", "Access records", "Log check", "Audit", "Holds",
-        "Evidence", "People", "Training",
+        "Evidence", "Cameras", "People", "Training",
     ],
 }  # fmt: skip
 

@@ -27,7 +27,7 @@ def settings_for(double: Double, api_url: str, folder: Path, url: str, **own: An
     )
     common = CommonSettings(
         token_public_key_file=public_key, alerts_url=api_url, matcher_url=api_url,
-        access_log_url=api_url, identity_url=api_url, console_url=url,
+        access_log_url=api_url, identity_url=api_url, ingest_url=api_url, console_url=url,
     )  # fmt: skip
     return Settings(common=common, development_folder=folder / "secrets", **own)
 

@@ -29,6 +29,7 @@ from alpr_common.auth import Gate, NotSignedIn, Principal, TokenIssuer, TokenVer
 from alpr_common.errors import AlprError, NotFound
 from alpr_common.policy import Policy, Role
 from alpr_common.web import create_web_app, problem
+from tests.browser.support.camera_double import CameraRoutes
 from tests.browser.support.canned import Canned
 from tests.browser.support.hotlist_double import HotListRoutes
 from tests.browser.support.sightings import AGENCY, Pictured
@@ -68,7 +69,7 @@ class SecondFactorNeeded(AlprError):
     clause = "131.7-3c"
 
 
-class Double(HotListRoutes):
+class Double(HotListRoutes, CameraRoutes):
     """The state behind the APIs, and the app that serves them."""
 
     def __init__(self) -> None:
@@ -101,6 +102,9 @@ class Double(HotListRoutes):
         self.pictures: dict[UUID, Pictured] = {}
         self.entries: dict[str, dict[str, Any]] = {}
         self.versions: dict[str, list[dict[str, Any]]] = {}
+        self.cameras = {}
+        self.camera_changes = []
+        self.cameras_refused = None
         self.searches: list[dict[str, Any]] = []
         self.picture_views: list[str] = []
         self.refresh_tokens: dict[str, tuple[Person, str]] = {}
@@ -164,6 +168,7 @@ class Double(HotListRoutes):
         self._alerts(app)
         self._door(app)
         self._hot_list(app)
+        self._camera_registry(app)
         self.canned.serve(app, self.gate)
         return app
 

@@ -16,6 +16,7 @@ from alpr_console import (
     api,
     approval_pages,
     audit_pages,
+    camera_pages,
     error_pages,
     evidence_pages,
     hold_pages,
@@ -40,7 +41,7 @@ from alpr_console.upstream import Upstream
 
 _PLAIN = (
     search_pages, approval_pages, hotlist_pages, people_pages, hold_pages, evidence_pages,
-    record_pages, audit_pages,
+    record_pages, audit_pages, camera_pages,
 )  # fmt: skip
 """Pages that need nothing but the person's session and the templates."""
 _BESIDE_THE_SOURCES = Path(__file__).parents[2] / "node_modules"

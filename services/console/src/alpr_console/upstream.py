@@ -17,13 +17,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from alpr_common.errors import AlprError
 from alpr_common.settings import CommonSettings
 
-ServiceName = Literal["alerts", "matcher", "access-log", "identity"]
+ServiceName = Literal["alerts", "matcher", "access-log", "identity", "ingest"]
 
 _NAMES: dict[ServiceName, str] = {
     "alerts": "The alert service",
     "matcher": "The hot-list service",
     "access-log": "The service that keeps the reads",
     "identity": "The sign-in service",
+    "ingest": "The service that takes the cameras' frames",
 }
 
 
@@ -82,6 +83,7 @@ class Upstream:
             "matcher": common.matcher_url,
             "access-log": common.access_log_url,
             "identity": common.identity_url,
+            "ingest": common.ingest_url,
         }
 
     async def call(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from alpr_common.policy import Policy, Role
 
 DECIDERS = frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})
-"""Who places holds and prepares evidence."""
+"""Who places holds, prepares evidence and keeps the cameras."""
 LOG_READERS = DECIDERS | {Role.AUDITOR}
 _IN_THE_BAR = 3
 
@@ -34,6 +34,7 @@ PLACES = (
     Place("Audit", "/audit", LOG_READERS),
     Place("Holds", "/holds", LOG_READERS),
     Place("Evidence", "/evidence", DECIDERS),
+    Place("Cameras", "/cameras", LOG_READERS, others=("/new-camera",)),
     Place("People", "/people", frozenset({Role.ADMINISTRATOR})),
     Place("Training", "/training", LOG_READERS),
 )

@@ -30,6 +30,10 @@ ACTIONS: dict[str, str] = {
     "person.password_changed": "Changed the own password",
     "second_factor.confirmed": "Set up a second factor",
     "second_factor.removed": "Removed a second factor",
+    "camera.registered": "Registered a camera",
+    "camera.changed": "Changed a camera",
+    "camera.credential.renewed": "Renewed a camera's credential",
+    "camera.retired": "Retired a camera",
     "hotlist.imported": "Imported a hot list",
     "log.text.forgotten": "Erased a text of the log",
 }
