@@ -6,42 +6,59 @@ import json
 import os
 import shutil
 import subprocess
-from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from alpr_access_log.log import reading as log_reading
+from alpr_access_log.log.key import LogKeys
 from alpr_common.postgres import migrate
 from alpr_local.stack import Stack
-from alpr_translog.checkpoint import Checkpoint
-from tests.support.verifiable_log import KEY, LogUnderTest
+from alpr_translog.handover import claimed_by
+from tests.support.verifiable_log import KEY, NEXT_KEY, LogUnderTest
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 @pytest.mark.policy("131.7-3a")
-async def test_go_accepts_what_the_service_serves(fresh_stack: Stack, tmp_path: Path) -> None:
+async def test_go_accepts_what_the_service_serves_before_and_after_its_key_is_changed(
+    fresh_stack: Stack, tmp_path: Path
+) -> None:
     if shutil.which("go") is None:
         pytest.skip("needs Go, which is not installed")
     await migrate(fresh_stack.postgres_dsn("alpr_access_log_owner"), "alpr_access_log")
     log = await LogUnderTest.on(fresh_stack, tmp_path)
+    old, new = (str(key.verifier(log.agency_id)) for key in (KEY, NEXT_KEY))
+    ask_go = built(tmp_path / "tlog")
     try:
         await log.append(5)
         held = [await log.grow(count) for count in (1, 251, 400)]
-        folder = await publish(log, held, tmp_path / "log")
+        assert ask_go(await publish(log, held, tmp_path / "before"), old) == "good 657"
+        log.keys = LogKeys(KEY, NEXT_KEY)
+        held.append(await log.grow(10))
+        both = await publish(log, held, tmp_path / "both")
+        log.keys = LogKeys(NEXT_KEY)
+        held.append(await log.grow(1))
+        after = await publish(log, held, tmp_path / "after")
     finally:
         await log.database.close()
-    done = ask_go(folder, str(KEY.verifier(log.agency_id)), tmp_path / "tlog")
-    assert done.stdout.strip() == "good 657", done.stderr
+    for keys in ((old,), (new,), (old, new)):
+        assert ask_go(both, *keys) == "good 668"
+        assert ask_go(after, *keys) == "good 669"
 
 
-def ask_go(folder: Path, key: str, program: Path) -> subprocess.CompletedProcess[str]:
+def built(program: Path) -> Callable[..., str]:
     source = Path(__file__).parent / "tlog"
     subprocess.run(["go", "build", "-o", str(program), "."], cwd=source, check=True)
-    command = [str(program), str(folder), key]
-    path = {"PATH": os.environ["PATH"]}
-    return subprocess.run(command, capture_output=True, text=True, env=path)
+
+    def ask(folder: Path, *keys: str) -> str:
+        command = [str(program), str(folder), *keys]
+        path = {"PATH": os.environ["PATH"]}
+        done = subprocess.run(command, capture_output=True, text=True, env=path)
+        return done.stdout.strip() + done.stderr
+
+    return ask
 
 
 async def publish(log: LogUnderTest, held: list[str], folder: Path) -> Path:
@@ -53,16 +70,18 @@ async def publish(log: LogUnderTest, held: list[str], folder: Path) -> Path:
         await log_reading.inclusion(log.log, log.agency_id, index)
         for index in (0, 4, 5, 255, 256, 300, 656)
     ]
-    olds = [Checkpoint.open(note, KEY.verifier(log.agency_id)) for note in held]
     proofs = {
         "inclusion": [{"index": said["index"], "path": said["path"]} for said in inclusion],
         "consistency": [
             {
-                "old_size": old.size,
-                "old_root": b64encode(old.root).decode(),
-                "path": (await log_reading.consistency(log.log, log.agency_id, old.size))["path"],
+                "held": note,
+                "path": (
+                    await log_reading.consistency(
+                        log.log, log.agency_id, claimed_by(note, note.split("\n")[0]).size
+                    )
+                )["path"],
             }
-            for old in olds
+            for note in held
         ],
     }
     (folder / "proofs.json").write_text(json.dumps(proofs))

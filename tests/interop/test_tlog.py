@@ -13,28 +13,39 @@ from pathlib import Path
 
 import pytest
 
-from alpr_translog.checkpoint import Checkpoint
+from alpr_translog.handover import claimed_by
 from alpr_translog.merkle import consistency_proof, inclusion_proof
+from alpr_translog.note import SignerKey, VerifierKey
 from alpr_translog.tiles import build_tiles, hash_reader
-from tests.support.tampering import SIGNER, TRIALS, attack, log_files
+from tests.support.tampering import (
+    NEXT,
+    SIGNER,
+    TRIALS,
+    Files,
+    attack,
+    hand_over,
+    log_files,
+    note,
+    rotated,
+)
 
 pytestmark = pytest.mark.slow
 
-Check = Callable[[Path], "subprocess.CompletedProcess[str]"]
+Check = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="module")
 def check(tmp_path_factory: pytest.TempPathFactory) -> Check:
-    """Runs the Go program on a folder."""
+    """Runs the Go program on a folder with the verifier keys that are given."""
     if shutil.which("go") is None:
         pytest.skip("needs Go, which is not installed")
     program = tmp_path_factory.mktemp("go") / "tlog"
     source = Path(__file__).parent / "tlog"
     subprocess.run(["go", "build", "-o", str(program), "."], cwd=source, check=True)
 
-    def run(folder: Path) -> subprocess.CompletedProcess[str]:
+    def run(folder: Path, *keys: VerifierKey) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [str(program), str(folder), str(SIGNER.verifier)],
+            [str(program), str(folder), *map(str, keys)],
             capture_output=True,
             text=True,
             env={"PATH": os.environ["PATH"]},
@@ -43,29 +54,28 @@ def check(tmp_path_factory: pytest.TempPathFactory) -> Check:
     return run
 
 
-def publish(folder: Path, entries: list[bytes], held: Sequence[str], seed: int) -> None:
+def publish(
+    folder: Path, files: Files, entries: list[bytes], held: Sequence[str], seed: int
+) -> None:
     """Write the log's files and proofs: inclusion of some leaves, consistency with `held`."""
-    for path, data in log_files(entries).items():
+    for path, data in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(data)
     size = len(entries)
     hash_of = hash_reader(build_tiles(entries).__getitem__, size)
     indexes = random.Random(seed).sample(range(size), min(size, 20))
-    olds = [Checkpoint.open(note, SIGNER.verifier) for note in held]
+    sizes = [claimed_by(one, SIGNER.name).size for one in held]
     proofs = {
         "inclusion": [
             {"index": i, "path": _encoded(inclusion_proof(hash_of, i, size))} for i in indexes
         ],
         "consistency": [
+            # Of a truncated log there is none to give.
             {
-                "old_size": old.size,
-                "old_root": base64.b64encode(old.root).decode(),
-                # Of a truncated log there is none to give.
-                "path": _encoded(consistency_proof(hash_of, old.size, size))
-                if old.size <= size
-                else [],
+                "held": one,
+                "path": _encoded(consistency_proof(hash_of, old, size)) if old <= size else [],
             }
-            for old in olds
+            for one, old in zip(held, sizes, strict=True)
         ],
     }
     (folder / "proofs.json").write_text(json.dumps(proofs))
@@ -80,22 +90,43 @@ def test_go_accepts_our_checkpoints_trees_and_proofs(
     size: int, tmp_path: Path, check: Check
 ) -> None:
     entries = [b"entry %d" % n for n in range(size)]
-    held = [
-        log_files(entries[:n])["checkpoint"].decode() for n in (1, 2, 200, 256, 999) if n <= size
-    ]
-    publish(tmp_path, entries, held, size)
-    done = check(tmp_path)
-    assert done.stdout.strip() == f"good {size}", done.stderr
+    held = [note(entries[:n]) for n in (1, 2, 200, 256, 999) if n <= size]
+    publish(tmp_path, log_files(entries), entries, held, size)
+    for keys in ((SIGNER.verifier,), (NEXT.verifier, SIGNER.verifier)):
+        done = check(tmp_path, *keys)
+        assert done.stdout.strip() == f"good {size}", done.stderr
+    assert check(tmp_path, NEXT.verifier).returncode == 1
+
+
+@pytest.mark.parametrize("signers", [(NEXT, SIGNER), (NEXT,)])
+@pytest.mark.parametrize("at", [0, 1, 256, 300])
+def test_go_follows_a_log_that_was_handed_over_to_another_key(
+    at: int, signers: tuple[SignerKey, ...], tmp_path: Path, check: Check
+) -> None:
+    entries = rotated([b"entry %d" % n for n in range(400)], at)
+    held = [note(entries[:n], SIGNER) for n in (1, 200, 300) if n <= at]
+    held += [note(entries[:n], *signers) for n in (302, 400)]
+    publish(tmp_path, log_files(entries, *signers), entries, held, at)
+    for keys in ((SIGNER.verifier,), (NEXT.verifier,), (SIGNER.verifier, NEXT.verifier)):
+        done = check(tmp_path, *keys)
+        assert done.stdout.strip() == "good 401", done.stderr
+
+
+def test_go_agrees_that_a_key_does_not_hand_over_twice(tmp_path: Path, check: Check) -> None:
+    entries = rotated([b"entry %d" % n for n in range(9)], 4)
+    entries.append(hand_over(entries))
+    publish(tmp_path, log_files(entries, NEXT), entries, [], 0)
+    assert "does not sign any more" in check(tmp_path, SIGNER.verifier).stderr
 
 
 @pytest.mark.policy("131.7-3a")
-def test_go_finds_every_tampering_with_what_a_held_checkpoint_covers(
+def test_go_finds_every_tampering_with_what_a_checkpoint_or_a_key_vouches_for(
     tmp_path: Path, check: Check
 ) -> None:
     for trial in range(TRIALS):
-        held, attacked = attack(trial)
+        made = attack(trial)
         folder = tmp_path / str(trial)
-        publish(folder, attacked, [held], trial)
-        done = check(folder)
-        assert done.returncode == 1, f"trial {trial}: {done.stdout}"
+        publish(folder, made.files, made.entries, made.held, trial)
+        done = check(folder, made.key)
+        assert done.returncode == 1, f"trial {trial}, {made.kind}: {done.stdout}"
         shutil.rmtree(folder)

@@ -1,7 +1,9 @@
-// Checks a log with the Go team's own packages: signature, tree, inclusion and consistency proofs.
+// Checks a log with the Go team's own packages: signatures, tree, inclusion and consistency proofs,
+// and the entries by which one signing key handed the log over to the next.
 //
-// Usage: tlog FOLDER VERIFIER_KEY. FOLDER has the log's files (checkpoint, tile/…) and proofs.json.
-// It exits 0 and prints "good SIZE", or exits 1 with what is wrong.
+// Usage: tlog FOLDER VERIFIER_KEY... FOLDER has the log's files (checkpoint, tile/…) and proofs.json.
+// Of the keys at least one has to be the log's. It exits 0 and prints "good SIZE", or exits 1 with
+// what is wrong.
 package main
 
 import (
@@ -11,8 +13,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -24,9 +24,8 @@ type proofs struct {
 		Path  []string `json:"path"`
 	} `json:"inclusion"`
 	Consistency []struct {
-		OldSize int64    `json:"old_size"`
-		OldRoot string   `json:"old_root"`
-		Path    []string `json:"path"`
+		Held string   `json:"held"`
+		Path []string `json:"path"`
 	} `json:"consistency"`
 }
 
@@ -42,11 +41,11 @@ func (h hashes) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 }
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: tlog FOLDER VERIFIER_KEY")
+	if len(os.Args) < 3 {
+		fmt.Fprintln(os.Stderr, "usage: tlog FOLDER VERIFIER_KEY...")
 		os.Exit(2)
 	}
-	size, err := check(os.Args[1], os.Args[2])
+	size, err := check(os.Args[1], os.Args[2:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bad:", err)
 		os.Exit(1)
@@ -54,48 +53,47 @@ func main() {
 	fmt.Println("good", size)
 }
 
-func check(folder, key string) (int64, error) {
-	size, root, err := checkpoint(filepath.Join(folder, "checkpoint"), key)
+func check(folder string, keys []string) (int64, error) {
+	signed, err := os.ReadFile(filepath.Join(folder, "checkpoint"))
 	if err != nil {
 		return 0, err
 	}
-	stored, entries, err := replay(folder, size)
+	var known []note.Verifier
+	for _, key := range keys {
+		verifier, err := note.NewVerifier(key)
+		if err != nil {
+			return 0, err
+		}
+		known = append(known, verifier)
+	}
+	// Whose signature counts, the log says itself: so far this is a claim.
+	claimed, err := claim(signed, known)
 	if err != nil {
 		return 0, err
 	}
-	computed, err := tlog.TreeHash(size, stored)
+	stored, entries, err := replay(folder, claimed.size)
 	if err != nil {
 		return 0, err
 	}
-	if computed != root {
+	chain, err := handOvers(stored, entries)
+	if err != nil {
+		return 0, err
+	}
+	if err := anchor(chain, known); err != nil {
+		return 0, err
+	}
+	now, err := open(signed, chain, known)
+	if err != nil {
+		return 0, err
+	}
+	computed, err := tlog.TreeHash(now.size, stored)
+	if err != nil {
+		return 0, err
+	}
+	if computed != now.root {
 		return 0, fmt.Errorf("the entries do not hash to the checkpoint's root")
 	}
-	return size, checkProofs(folder, size, root, stored, entries)
-}
-
-func checkpoint(file, key string) (int64, tlog.Hash, error) {
-	signed, err := os.ReadFile(file)
-	if err != nil {
-		return 0, tlog.Hash{}, err
-	}
-	verifier, err := note.NewVerifier(key)
-	if err != nil {
-		return 0, tlog.Hash{}, err
-	}
-	opened, err := note.Open(signed, note.VerifierList(verifier))
-	if err != nil {
-		return 0, tlog.Hash{}, err
-	}
-	lines := strings.Split(opened.Text, "\n")
-	if len(lines) < 4 || lines[0] != verifier.Name() {
-		return 0, tlog.Hash{}, fmt.Errorf("not a checkpoint of %s", verifier.Name())
-	}
-	size, err := strconv.ParseInt(lines[1], 10, 64)
-	if err != nil {
-		return 0, tlog.Hash{}, err
-	}
-	root, err := tlog.ParseHash(lines[2])
-	return size, root, err
+	return now.size, checkProofs(folder, now, chain, known, stored, entries)
 }
 
 // replay reads the entry bundles and hashes them as they were appended.
@@ -139,7 +137,9 @@ func bundlePath(index, width int64) string {
 	return "tile/entries/" + path
 }
 
-func checkProofs(folder string, size int64, root tlog.Hash, stored hashes, entries [][]byte) error {
+func checkProofs(
+	folder string, now checkpoint, chain []handOver, known []note.Verifier, stored hashes, entries [][]byte,
+) error {
 	data, err := os.ReadFile(filepath.Join(folder, "proofs.json"))
 	if err != nil {
 		return err
@@ -154,7 +154,7 @@ func checkProofs(folder string, size int64, root tlog.Hash, stored hashes, entri
 			return err
 		}
 		leaf := tlog.RecordHash(entries[p.Index])
-		if err := tlog.CheckRecord(tlog.RecordProof(path), size, root, p.Index, leaf); err != nil {
+		if err := tlog.CheckRecord(tlog.RecordProof(path), now.size, now.root, p.Index, leaf); err != nil {
 			return fmt.Errorf("inclusion of %d: %w", p.Index, err)
 		}
 	}
@@ -163,12 +163,12 @@ func checkProofs(folder string, size int64, root tlog.Hash, stored hashes, entri
 		if err != nil {
 			return err
 		}
-		old, err := tlog.ParseHash(p.OldRoot)
+		old, err := open([]byte(p.Held), chain, known)
 		if err != nil {
-			return err
+			return fmt.Errorf("held checkpoint: %w", err)
 		}
-		if err := tlog.CheckTree(tlog.TreeProof(path), size, root, p.OldSize, old); err != nil {
-			return fmt.Errorf("consistency with %d: %w", p.OldSize, err)
+		if err := tlog.CheckTree(tlog.TreeProof(path), now.size, now.root, old.size, old.root); err != nil {
+			return fmt.Errorf("consistency with %d: %w", old.size, err)
 		}
 	}
 	return nil
