@@ -1,6 +1,8 @@
 """`alpr log`: what it says and with which exit code, on copies in folders and over HTTP."""
 
+import json
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -9,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from alpr_client.log_command import GOOD, NOT_CHECKED, TAMPERED, app, paths_of
-from tests.support.tampering import SIGNER, Files, log_files
+from tests.support.tampering import NEXT, SIGNER, Files, log_files, rotated
 
 KEY = str(SIGNER.verifier)
 ENTRIES = [b"entry %d" % n for n in range(300)]
@@ -39,7 +41,7 @@ def serve() -> Iterator[Callable[[Files], str]]:
             def do_GET(self) -> None:
                 path = self.path.removeprefix(PREFIX)
                 signed_in = self.headers.get("Authorization") == "Bearer good"
-                allowed = path == "checkpoint" or signed_in
+                allowed = path in ("checkpoint", "hand-overs") or signed_in
                 status = 401 if not allowed else 200 if path in files else 404
                 self.send_response(status)
                 self.end_headers()
@@ -118,9 +120,52 @@ def test_a_copy_is_continued_where_it_ended(serve: Callable[[Files], str], tmp_p
 def test_of_a_checkpoint_that_is_not_signed_nothing_more_is_fetched(
     serve: Callable[[Files], str],
 ) -> None:
-    forged = f"{SIGNER.name}\n999999999999\nAAAA\n\n— {SIGNER.name} AAAA\n".encode()
+    text = f"{SIGNER.name}\n999999999999\n{'A' * 43}=\n"
+    forged = f"{text}\n— {SIGNER.name} AAAA\n".encode()
     code, output = run("verify", serve({"checkpoint": forged}), "--key", KEY, token="good")
     assert (code, "not signed" in output) == (TAMPERED, True)
+
+
+def handed_over() -> Files:
+    """A log of which entry 40 handed over from SIGNER to NEXT, as it is served."""
+    entries = rotated(ENTRIES, 40)
+    item = {"index": 40, "entry": b64encode(entries[40]).decode()}
+    return log_files(entries, NEXT) | {"hand-overs": json.dumps({"items": [item]}).encode()}
+
+
+@pytest.mark.policy("131.7-3a")
+@pytest.mark.parametrize("where", ["folder", "address"])
+def test_the_old_key_leads_to_the_new_one(
+    serve: Callable[[Files], str], tmp_path: Path, where: str
+) -> None:
+    files = handed_over()
+    log = serve(files) if where == "address" else write(tmp_path / "log", files)
+    held = tmp_path / "held"
+    held.write_bytes(log_files(ENTRIES[:30])["checkpoint"])
+    code, output = run("verify", log, "--key", KEY, "--against", held, token="good")
+    old, new = (one.verifier.key_id.hex() for one in (SIGNER, NEXT))
+    assert (code, "held checkpoint of 30 entries: extended" in output) == (GOOD, True)
+    assert f"signed by key {new}, handed over by key {old} at entry 40" in output
+    assert f"the log's verifier key is now {NEXT.verifier}" in output
+    code, output = run("verify", log, "--key", NEXT.verifier, "--against", held, token="good")
+    assert (code, "is now" in output) == (GOOD, False)
+
+
+def test_a_hand_over_that_the_server_tells_of_and_the_log_has_not_is_found(
+    serve: Callable[[Files], str],
+) -> None:
+    files = log_files(ENTRIES, NEXT) | {"hand-overs": handed_over()["hand-overs"]}
+    code, output = run("verify", serve(files), "--key", KEY, token="good")
+    assert (code, "not signed by" in output) == (TAMPERED, True)
+
+
+@pytest.mark.parametrize("said", [b"", b"[]", b'{"items":[{}]}', b'{"items":[{"index":0}]}'])
+def test_of_a_server_that_talks_nonsense_of_its_keys_nothing_more_is_fetched(
+    serve: Callable[[Files], str], said: bytes
+) -> None:
+    url = serve(handed_over() | {"hand-overs": said})
+    code, output = run("verify", url, "--key", KEY, token="good")
+    assert (code, "not signed by" in output) == (TAMPERED, True)
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,13 @@
 Nobody has to be trusted for the answer but whoever handed out the key and kept the checkpoints.
 """
 
+import json
 import re
 import tempfile
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -24,6 +26,7 @@ from rich.markup import escape
 from alpr_client.errors import ClientError, RefusedError, UnavailableError
 from alpr_client.transport import raise_for
 from alpr_translog.checkpoint import Checkpoint
+from alpr_translog.handover import HandOver, HandOverInvalid, Lineage, hand_over_in
 from alpr_translog.note import NoteInvalid, VerifierKey
 from alpr_translog.tiles import bundles_of, tiles_of
 from alpr_translog.verify import Report, folder_source, verify_log
@@ -63,7 +66,8 @@ def verify(
     """Check signature, entries and hashes of the whole log, and that it extends held checkpoints.
 
     Without --against it is only known that the log fits its own signature: whoever has the signing
-    key could have written another one.
+    key could have written another one. Where the key was changed, an older or newer one will do:
+    the log itself proves that one handed over to the other.
     """
     with _reporting() as console:
         verifier, held = _key(key), _held(against or [])
@@ -86,7 +90,8 @@ def fetch(
 
 def fetch_log(url: str, folder: Path, token: str | None, key: VerifierKey | None = None) -> int:
     """Copy the log at `url`; returns its size. Files that are there already are not asked for
-    again: none ever changes. Of a checkpoint that `key` did not sign nothing else is fetched.
+    again: none ever changes. Of a checkpoint that neither `key` signed nor one that it leads to,
+    nothing else is fetched.
 
     Raises `ClientError`.
     """
@@ -103,7 +108,7 @@ def fetch_log(url: str, folder: Path, token: str | None, key: VerifierKey | None
             return response.content
 
         note = get("checkpoint")
-        size = _size_of(note, key)
+        size = _size_of(note) if key is None else _size_signed(note, key, get)
         missing = [path for path in paths_of(size) if not (folder / path).exists()]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for _ in pool.map(lambda path: _save(folder / path, _present(get, path)), missing):
@@ -145,12 +150,26 @@ def _tell(console: Console, key: VerifierKey, report: Report, held: int) -> None
             f"[green]whole[/]: {escape(key.name)} has {report.size} entries, root "
             f"{report.root.hex()}, {against}"
         )
+        _tell_keys(console, key, report)
         return
     for fault in report.faults[:_SHOWN_FAULTS]:
         console.print(f"[red]fault[/]: {escape(fault)}", soft_wrap=True)
     if len(report.faults) > _SHOWN_FAULTS:
         console.print(f"… and {len(report.faults) - _SHOWN_FAULTS} more")
     console.print(f"[red]TAMPERED[/]: {escape(key.name)} is not the log that was vouched for")
+
+
+def _tell_keys(console: Console, key: VerifierKey, report: Report) -> None:
+    """By whom the log is signed, and how that follows from the key that was given."""
+    if report.lineage is None or not report.lineage.hand_overs:
+        return
+    last = report.lineage.last
+    line = f"signed by key {last.key_id.hex()}"
+    for one in reversed(report.lineage.hand_overs):
+        line += f", handed over by key {one.old.key_id.hex()} at entry {one.size}"
+    console.print(line)
+    if last != key:
+        console.print(f"the log's verifier key is now {last}", markup=False)
 
 
 def _key(given: str) -> VerifierKey:
@@ -176,18 +195,32 @@ def _held(given: Sequence[Path]) -> list[str]:
     return list(notes)
 
 
-def _size_of(note: bytes, key: VerifierKey | None) -> int:
-    """How many entries to fetch: none for a checkpoint that says nothing true."""
-    text = note.decode("utf-8", "replace")
-    if key is not None:
-        try:
-            return Checkpoint.open(text, key).size
-        except NoteInvalid:
-            return 0
-    found = re.match(r"[^\n]+\n([0-9]{1,12})\n", text)
+def _size_of(note: bytes) -> int:
+    """How many entries the server says there are."""
+    found = re.match(r"[^\n]+\n([0-9]{1,12})\n", note.decode("utf-8", "replace"))
     if found is None:
         raise NotChecked("the server's checkpoint is malformed")
     return int(found[1])
+
+
+def _size_signed(note: bytes, key: VerifierKey, get: Callable[[str], bytes]) -> int:
+    """How many entries to fetch: none for a checkpoint that says nothing true."""
+    text = note.decode("utf-8", "replace")
+    with suppress(NoteInvalid):
+        return Checkpoint.open(text, key).size
+    with suppress(NoteInvalid, HandOverInvalid):
+        return Lineage.through(key, _hand_overs(get)).open(text).size
+    return 0
+
+
+def _hand_overs(get: Callable[[str], bytes]) -> list[HandOver]:
+    """Those that the server tells of; whether the log has them is seen when it is checked."""
+    try:
+        items = json.loads(get("hand-overs"))["items"]
+        found = [hand_over_in(b64decode(item["entry"]), int(item["index"])) for item in items]
+    except (RefusedError, ValueError, KeyError, TypeError):  # RefusedError: of an older server
+        return []
+    return [one for one in found if one is not None]
 
 
 def _present(get: Callable[[str], bytes], path: str) -> bytes | None:
