@@ -1,124 +1,26 @@
 """The door's HTTP. Every refusal behind a valid sign-in is recorded before it is told."""
 
-import contextlib
-from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 from uuid import UUID
 
-import structlog
-from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
-from prometheus_client import Counter
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from starlette.exceptions import HTTPException
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, Field
 
-from alpr_access_log import attempts, domain, handlers, store
+from alpr_access_log import domain, handlers, store
 from alpr_access_log.approvals import handlers as approvals
-from alpr_access_log.handlers import Door, PictureKind
+from alpr_access_log.forms import BODY_MAX_BYTES, SearchRequest, query_of
+from alpr_access_log.handlers import PictureKind
+from alpr_access_log.recorded import NOT_KEPT, RecordedRoute, TheDoor
 from alpr_access_log.refusals import ApprovalNotUsable
-from alpr_common.auth import Gate, NotSignedIn, Principal
-from alpr_common.errors import AlprError, NotFound, Outage
+from alpr_common.auth import Gate, Principal
 from alpr_common.messages.base import Instant
-from alpr_common.policy import Policy, Role
+from alpr_common.policy import Role
 from alpr_common.web import StorableText
 
-log = structlog.get_logger()
-
-REFUSED = Counter("alpr_door_refusals_total", "Requests that the door refused", ["code"])
 LOG_READERS = (Role.SUPERVISOR, Role.ADMINISTRATOR, Role.AUDITOR)
 _DEFAULT_LIMIT = 50
-# A body is read before anybody asks who sent it.
-BODY_MAX_BYTES = 64 * 1024
-# Nothing of what was shown may be kept by a browser or a proxy (131.7-1b).
-NOT_KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-
-
-async def no_store(response: Response) -> None:
-    """A dependency of routers whose answers nobody may keep."""
-    response.headers.update(NOT_KEPT)
-
-
-class AreaAsked(BaseModel):
-    """A box (`south`, `west`, `north`, `east`) or a circle (`latitude`, `longitude`,
-    `radius_meters`), in degrees and meters."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    south: float | None = Field(default=None, ge=-90, le=90)
-    west: float | None = Field(default=None, ge=-180, le=180)
-    north: float | None = Field(default=None, ge=-90, le=90)
-    east: float | None = Field(default=None, ge=-180, le=180)
-    latitude: float | None = Field(default=None, ge=-90, le=90)
-    longitude: float | None = Field(default=None, ge=-180, le=180)
-    radius_meters: int | None = Field(default=None, ge=1, le=100_000)
-
-    @model_validator(mode="after")
-    def _one_shape(self) -> "AreaAsked":
-        self.area()
-        return self
-
-    def area(self) -> domain.Area:
-        said = self.model_dump(exclude_none=True)
-        match sorted(said):
-            case ["latitude", "longitude", "radius_meters"]:
-                return domain.Circle(**said)
-            case ["east", "north", "south", "west"]:
-                box = domain.Box(**said)
-                if box.south < box.north and box.west < box.east:
-                    return box
-        raise ValueError("say south < north and west < east, or latitude, longitude, radius_meters")
-
-
-class ConvoyAsked(BaseModel):
-    """What counts as together: at one camera within so many seconds, and so at so many cameras."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    within_seconds: int = Field(ge=1, le=86_400)
-    cameras: int = Field(ge=1, le=1000)
-
-
-class SearchForm(BaseModel):
-    """What is looked for and why. What is missing is refused by the door, which records it."""
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-    plate: Annotated[StorableText, Field(max_length=64)] | None = Field(
-        default=None, description="exact, or with * (any characters) and ? (one character)"
-    )
-    lookalike: bool = Field(default=False, description="also plates that look alike (O and 0, …)")
-    from_at: Instant | None = Field(default=None, alias="from")
-    to_at: Instant | None = Field(default=None, alias="to")
-    camera_ids: list[Annotated[StorableText, Field(max_length=200)]] | None = Field(
-        default=None, max_length=500, description="none named: all of the agency's"
-    )
-    area: AreaAsked | None = None
-    jurisdictions: list[Annotated[StorableText, Field(max_length=20)]] | None = Field(
-        default=None, max_length=60, description="of the plate; none named: any, also unknown"
-    )
-    hit: bool | None = Field(default=None, description="only reads that were hits, or were none")
-    convoy: ConvoyAsked | None = Field(
-        default=None, description="which plates were seen together with this one, instead"
-    )
-    purpose: Annotated[StorableText, Field(max_length=100)] | None = None
-    case_number: Annotated[StorableText, Field(max_length=100)] | None = None
-    suspicion: Annotated[StorableText, Field(max_length=2000)] | None = None
-    attested: bool | None = None
-
-
-class SearchRequest(SearchForm):
-    """A search, or a further page of one, or one that a supervisor approved."""
-
-    approval_id: UUID | None = Field(
-        default=None, description="an approved request of yours: it says everything but `limit`"
-    )
-    limit: int | None = None
-    cursor: Annotated[StorableText, Field(max_length=200)] | None = Field(
-        default=None, description="`next_cursor` of the page before; the rest may be left out"
-    )
 
 
 class SearchPage(BaseModel):
@@ -130,60 +32,6 @@ class SearchPage(BaseModel):
 class RecordPage(BaseModel):
     items: list[dict[str, Any]] = Field(description="access records, newest first")
     next_cursor: str | None
-
-
-class RecordedRoute(APIRoute):
-    """A route whose refusals, the gate's and malformed requests included, become access records.
-
-    It stands around everything that FastAPI does for the route, so that no refusal slips by. A
-    caller who is not signed in has no agency whose record it could be: counted and logged alone.
-    """
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        answer = super().get_route_handler()
-
-        async def recorded(request: Request) -> Response:
-            try:
-                return await answer(request)
-            except Outage as outage:
-                # Nothing was shown. Recorded if there is something left to record it in.
-                with contextlib.suppress(Outage):
-                    await _record(request, outage)
-                raise
-            except (AlprError, RequestValidationError, HTTPException) as refusal:
-                await _record(request, refusal)
-                raise
-
-        return recorded
-
-
-async def _record(
-    request: Request, refused: AlprError | RequestValidationError | HTTPException
-) -> None:
-    refusal = attempts.refusal_of(refused)
-    REFUSED.labels(refusal.code).inc()
-    try:
-        principal = await request.app.state.gate.signed_in()(request)
-    except NotSignedIn:
-        address = request.client.host if request.client else None
-        log.warning("door.not_signed_in", path=request.url.path, address=address)
-        return
-    await handlers.record_refusal(
-        request.app.state.door,
-        principal,
-        await attempts.attempt_of(request),
-        refusal,
-        "failed" if isinstance(refused, NotFound | Outage) else "refused",
-        datetime.now(UTC),
-    )
-
-
-def _door(request: Request) -> Door:
-    door: Door = request.app.state.door
-    return door
-
-
-TheDoor = Annotated[Door, Depends(_door)]
 
 
 def router(gate: Gate) -> APIRouter:
@@ -235,24 +83,6 @@ def _refuse_other_search(asked: SearchRequest) -> None:
         raise ApprovalNotUsable(
             "Send `approval_id` and `limit` alone: what was approved says the rest."
         )
-
-
-def query_of(asked: SearchForm, policy: Policy) -> domain.Query:
-    """The query if it may be asked; raises a `SearchRefused`."""
-    query = domain.checked_query(
-        asked.plate,
-        asked.lookalike,
-        asked.from_at,
-        asked.to_at,
-        asked.camera_ids or [],
-        policy,
-        asked.area.area() if asked.area else None,
-        asked.jurisdictions or [],
-        asked.hit,
-    )
-    if asked.convoy is None:
-        return query
-    return domain.checked_convoy(query, domain.Convoy(**asked.convoy.model_dump()), policy)
 
 
 def _pictures(routes: APIRouter, gate: Gate) -> None:

@@ -1,7 +1,9 @@
 """What somebody tried, told from a request that was refused: it may be malformed in any way."""
 
 import contextlib
+import json
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +21,10 @@ _QUERY_FIELDS = (
 )  # fmt: skip
 _APPROVALS = "/v1/search-approvals"
 _MOST_CHARACTERS = 2000
+_MOST_ITEMS = 500
+_DEEPEST = 2
+# What every reader of JSON takes for the same number.
+_LARGEST_INTEGER = 2**53
 _DECISIONS = ("/v1/holds", "/v1/evidence")
 _AUDIT = "/v1/audit"
 
@@ -63,7 +69,9 @@ def _search(said: dict[str, Any], action: str, subject: str) -> Attempt:
         purpose=_text(said.get("purpose")),
         case_number=_text(said.get("case_number")),
         suspicion=_text(said.get("suspicion")),
-        query={name: _text(said[name]) for name in _QUERY_FIELDS if said.get(name) is not None},
+        query={
+            name: _json(name, said[name]) for name in _QUERY_FIELDS if said.get(name) is not None
+        },
     )
 
 
@@ -79,7 +87,9 @@ async def _decision(request: Request) -> Attempt:
         case_number=_text(said.get("case_number")),
         suspicion=_text(said.get("suspicion") or said.get("reason")),
         query={"method": request.method}
-        | {n: _text(v) for n, v in said.items() if n not in words and v is not None},
+        | {
+            _text(n) or "": _json(n, v) for n, v in said.items() if n not in words and v is not None
+        },
     )
 
 
@@ -94,6 +104,38 @@ async def _body(request: Request) -> dict[str, Any]:
             raise
         return {}
     return said if isinstance(said, dict) else {}
+
+
+def _json(name: str, value: Any) -> Any:
+    """As the record of what was done would hold it (`Query.to_record`): JSON without floats, of an
+    area without any numbers. Of a bounded size, whatever was sent."""
+    return _cut(value, _DEEPEST, numbers_as_text=name == "area")
+
+
+def _cut(value: Any, depth: int, *, numbers_as_text: bool) -> Any:
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int) and abs(value) <= _LARGEST_INTEGER and not numbers_as_text:
+        return value
+    if isinstance(value, list | dict) and depth == 0:
+        return _nested(value)
+    if isinstance(value, list):
+        return [
+            _cut(one, depth - 1, numbers_as_text=numbers_as_text) for one in value[:_MOST_ITEMS]
+        ]
+    if isinstance(value, dict):
+        return {
+            _text(name) or "": _cut(one, depth - 1, numbers_as_text=numbers_as_text)
+            for name, one in islice(value.items(), _MOST_ITEMS)
+        }
+    return _text(value)
+
+
+def _nested(value: Any) -> str | None:
+    try:
+        return _text(json.dumps(value))
+    except RecursionError:
+        return "nested without end"
 
 
 def _text(value: Any) -> str | None:

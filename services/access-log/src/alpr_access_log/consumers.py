@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from alpr_access_log import domain, handlers
-from alpr_common.errors import MalformedMessage
 from alpr_common.kafka import ConsumeLoop, Decoded, Publisher, Received
 from alpr_common.messages.audit import AuditRecord
 from alpr_common.messages.read import Read
@@ -42,12 +41,12 @@ def read_loop(
     """Stores `alpr.reads.v1`."""
 
     def decode(received: Received) -> Read:
-        read = Read.from_bytes(_value(received))
+        read = Read.from_bytes(received.content)
         domain.refuse_malformed_read(read, policies.of(read.agency_id), clock())
         return read
 
     async def handle(batch: Sequence[Decoded[Read]]) -> None:
-        reads = [(one.message, _value(one.received)) for one in batch]
+        reads = [(one.message, one.received.content) for one in batch]
         await handlers.store_reads(database, reads, policies, clock())
 
     return ConsumeLoop(
@@ -73,13 +72,7 @@ def audit_loop(
         bootstrap_servers=bootstrap_servers,
         group_id=GROUP_AUDIT,
         topic=AUDIT,
-        decode=lambda received: AuditRecord.from_bytes(_value(received)),
+        decode=lambda received: AuditRecord.from_bytes(received.content),
         handle=handle,
         publisher=publisher,
     )
-
-
-def _value(received: Received) -> bytes:
-    if received.value is None:
-        raise MalformedMessage("the message is empty")
-    return received.value

@@ -9,17 +9,11 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from alpr_access_log import domain
-from alpr_access_log.api import (
-    BODY_MAX_BYTES,
-    NOT_KEPT,
-    RecordedRoute,
-    SearchForm,
-    TheDoor,
-    query_of,
-)
 from alpr_access_log.approvals import handlers as approvals
 from alpr_access_log.approvals.store import Approval, Decision
+from alpr_access_log.forms import BODY_MAX_BYTES, SearchForm, query_of
 from alpr_access_log.handlers import Door
+from alpr_access_log.recorded import NOT_KEPT, RecordedRoute, TheDoor
 from alpr_common.auth import Gate, Principal
 from alpr_common.policy import ApprovalKind
 from alpr_common.web import StorableText

@@ -1,8 +1,6 @@
 """The audit over HTTP: for administrators, auditors and command supervisors. Every request, a
-refused one too, is recorded (`api.RecordedRoute`)."""
+refused one too, is recorded (`recorded.RecordedRoute`)."""
 
-import base64
-import binascii
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Literal
@@ -10,7 +8,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from alpr_access_log.api import NOT_KEPT, RecordedRoute, no_store
 from alpr_access_log.audit import figures, given
 from alpr_access_log.audit.bodies import (
     AnalysisShown,
@@ -30,7 +27,8 @@ from alpr_access_log.audit.handlers.auditing import Audit
 from alpr_access_log.audit.preparing import Preparing
 from alpr_access_log.audit.store.keeping import FindingFilter
 from alpr_access_log.audit.summary import FindingShown, PackageShown, PackageWhole, Summary
-from alpr_access_log.refusals import CursorInvalid
+from alpr_access_log.cursors import cursor_of, position_of
+from alpr_access_log.recorded import NOT_KEPT, recorded_router
 from alpr_common.auth import Gate, Principal
 from alpr_common.messages.base import Instant
 from alpr_common.policy import Role
@@ -60,10 +58,7 @@ ThePreparing = Annotated[Preparing, Depends(_preparing)]
 
 def router(gate: Gate) -> APIRouter:
     """All routes of the audit."""
-    routes = APIRouter(
-        prefix="/v1/audit", tags=["audit"], max_body_size=_BODY_MAX_BYTES,
-        dependencies=[Depends(no_store)], route_class=RecordedRoute,
-    )  # fmt: skip
+    routes = recorded_router("/v1/audit", "audit", body_max_bytes=_BODY_MAX_BYTES)
     _packages(routes, gate)
     _findings(routes, gate)
     _lists(routes, gate)
@@ -92,12 +87,12 @@ def _packages(routes: APIRouter, gate: Gate) -> None:
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
     ) -> PackagePage:
         """Audits, newest first: those in the making and those that failed, too."""
-        after = _position(cursor) if cursor else None
+        after = position_of(cursor) if cursor else None
         found = await packages.page(audit, principal, after, limit, datetime.now(UTC))
         shown = found[:limit]
         following = None
         if len(found) > limit:
-            following = _cursor(shown[-1].asked_at, shown[-1].package_id)
+            following = cursor_of(shown[-1].asked_at, shown[-1].package_id)
         items = [figures.package_of(one) for one in shown]
         return PackagePage(items=items, next_cursor=following)
 
@@ -220,18 +215,3 @@ def _lists(routes: APIRouter, gate: Gate) -> None:
             audit, principal, person_id, given.plates_of(asked.plates), datetime.now(UTC)
         )
         return ListsShown(lists=shown, own_plates=[])
-
-
-def _cursor(asked_at: datetime, package_id: UUID) -> str:
-    return base64.urlsafe_b64encode(f"{asked_at.isoformat()} {package_id}".encode()).decode()
-
-
-def _position(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        at, package_id = base64.b64decode(cursor, b"-_", validate=True).decode().split(" ")
-        asked_at = datetime.fromisoformat(at)
-        if asked_at.tzinfo is None:
-            raise ValueError("no offset")
-        return asked_at.astimezone(UTC), UUID(package_id)
-    except (ValueError, OverflowError, binascii.Error) as error:
-        raise CursorInvalid("Send `next_cursor` of the page before, unchanged.") from error

@@ -7,16 +7,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
-from alpr_access_log.api import (
-    BODY_MAX_BYTES,
-    NOT_KEPT,
-    RecordedRoute,
-    SearchForm,
-    TheDoor,
-    query_of,
-)
 from alpr_access_log.convoys import handlers as convoys
 from alpr_access_log.domain import checked_reason
+from alpr_access_log.forms import BODY_MAX_BYTES, SearchForm, query_of
+from alpr_access_log.recorded import NOT_KEPT, RecordedRoute, TheDoor
 from alpr_access_log.refusals import ApprovalNotUsable, ConvoyMalformed, ConvoyNeedsApproval
 from alpr_common.auth import Gate, Principal
 

@@ -69,7 +69,8 @@ def refuse_topics_that_outlive_retention(
             raise TopicsOutliveRetention(
                 f"{topic.name} (with {topic.dead_letter_name}) keeps reads until "
                 f"{longest / _DAY:g} days after their capture (they may come {late / _DAY:g} days "
-                f"late, and be compared with new entries for {looked_back / _DAY:g}), the shortest retention is {shortest / _DAY:g} days. Shorten the topic's "
-                "retention or the policy's delivery_delay_max_seconds and retro_match_hours, or "
-                "lengthen its reads_retention_days."
+                f"late, and be compared with new entries for {looked_back / _DAY:g}), the "
+                f"shortest retention is {shortest / _DAY:g} days. Shorten the topic's retention or "
+                "the policy's delivery_delay_max_seconds and retro_match_hours, or lengthen its "
+                "reads_retention_days."
             )

@@ -1,8 +1,6 @@
 """Evidence packages over HTTP: for supervisors and administrators with current training. Every
-request, a refused one too, is recorded (`api.RecordedRoute`)."""
+request, a refused one too, is recorded (`recorded.RecordedRoute`)."""
 
-import base64
-import binascii
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -11,12 +9,12 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from alpr_access_log.api import NOT_KEPT, RecordedRoute, no_store
+from alpr_access_log.cursors import cursor_of, position_of
 from alpr_access_log.evidence import handlers as evidence
 from alpr_access_log.evidence.domain import checked_asked
 from alpr_access_log.evidence.gathering import Evidence
 from alpr_access_log.holds.api import DECIDERS
-from alpr_access_log.refusals import CursorInvalid
+from alpr_access_log.recorded import NOT_KEPT, recorded_router
 from alpr_common.auth import Gate, Principal, public
 from alpr_common.messages.base import Instant
 from alpr_common.web import StorableText
@@ -69,10 +67,7 @@ TheEvidence = Annotated[Evidence, Depends(_evidence)]
 
 def router(gate: Gate) -> APIRouter:
     """All routes of evidence packages."""
-    routes = APIRouter(
-        prefix="/v1/evidence", tags=["evidence"], max_body_size=_BODY_MAX_BYTES,
-        dependencies=[Depends(no_store)], route_class=RecordedRoute,
-    )  # fmt: skip
+    routes = recorded_router("/v1/evidence", "evidence", body_max_bytes=_BODY_MAX_BYTES)
     _key(routes)
     _packages(routes, gate)
     _receipts(routes, gate)
@@ -112,14 +107,14 @@ def _packages(routes: APIRouter, gate: Gate) -> None:
         cursor: Annotated[StorableText | None, Query(max_length=200)] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
     ) -> EvidencePage:
-        after = _position(cursor) if cursor else None
+        after = position_of(cursor) if cursor else None
         packages = await evidence.page(
             found, principal, case_number, after, limit, datetime.now(UTC)
         )
         shown = packages[:limit]
         following = None
         if len(packages) > limit:
-            following = _cursor(shown[-1].prepared_at, shown[-1].evidence_id)
+            following = cursor_of(shown[-1].prepared_at, shown[-1].evidence_id)
         return EvidencePage(items=[one.to_json() for one in shown], next_cursor=following)
 
     @routes.get("/{evidence_id}")
@@ -158,19 +153,3 @@ def _receipts(routes: APIRouter, gate: Gate) -> None:
     ) -> ReceiptPage:
         receipts = await evidence.receipts(found, principal, evidence_id, datetime.now(UTC))
         return ReceiptPage(items=[one.to_json() for one in receipts])
-
-
-def _cursor(prepared_at: datetime, evidence_id: UUID) -> str:
-    return base64.urlsafe_b64encode(f"{prepared_at.isoformat()} {evidence_id}".encode()).decode()
-
-
-def _position(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        at, evidence_id = base64.b64decode(cursor, b"-_", validate=True).decode().split(" ")
-        prepared_at = datetime.fromisoformat(at)
-        if prepared_at.tzinfo is None:
-            raise ValueError("no offset")
-        prepared_at = prepared_at.astimezone(UTC)
-        return prepared_at, UUID(evidence_id)
-    except (ValueError, OverflowError, binascii.Error) as error:
-        raise CursorInvalid("Send `next_cursor` of the page before, unchanged.") from error

@@ -1,8 +1,6 @@
 """Legal holds over HTTP. Placing and releasing are for supervisors and administrators; every
-request, a refused one too, is recorded (`api.RecordedRoute`)."""
+request, a refused one too, is recorded (`recorded.RecordedRoute`)."""
 
-import base64
-import binascii
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -11,11 +9,12 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from alpr_access_log.api import LOG_READERS, RecordedRoute, no_store
+from alpr_access_log.api import LOG_READERS
+from alpr_access_log.cursors import cursor_of, position_of
 from alpr_access_log.holds import domain as holds_domain
 from alpr_access_log.holds import handlers as holds
 from alpr_access_log.holds.handlers import Holds
-from alpr_access_log.refusals import CursorInvalid
+from alpr_access_log.recorded import recorded_router
 from alpr_common.auth import Gate, Principal
 from alpr_common.messages.base import Instant
 from alpr_common.policy import Role
@@ -63,10 +62,7 @@ TheHolds = Annotated[Holds, Depends(_holds)]
 
 def router(gate: Gate) -> APIRouter:
     """All routes of holds."""
-    recorded = APIRouter(
-        prefix="/v1/holds", tags=["holds"], max_body_size=_BODY_MAX_BYTES,
-        dependencies=[Depends(no_store)], route_class=RecordedRoute,
-    )  # fmt: skip
+    recorded = recorded_router("/v1/holds", "holds", body_max_bytes=_BODY_MAX_BYTES)
     _deciding(recorded, gate)
     _looking(recorded, gate)
     return recorded
@@ -106,12 +102,12 @@ def _looking(routes: APIRouter, gate: Gate) -> None:
         cursor: Annotated[StorableText | None, Query(max_length=200)] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
     ) -> HoldPage:
-        after = _position(cursor) if cursor else None
+        after = position_of(cursor) if cursor else None
         found = await holds.page(keeping, principal, in_force, after, limit, datetime.now(UTC))
         shown = found[:limit]
         following = None
         if len(found) > limit:
-            following = _cursor(shown[-1].placed_at, shown[-1].hold_id)
+            following = cursor_of(shown[-1].placed_at, shown[-1].hold_id)
         return HoldPage(items=[hold.to_json() for hold in shown], next_cursor=following)
 
     @routes.get("/{hold_id}")
@@ -126,19 +122,3 @@ def _looking(routes: APIRouter, gate: Gate) -> None:
             for one in named
         ]
         return hold.to_json() | {"reads": reads}
-
-
-def _cursor(placed_at: datetime, hold_id: UUID) -> str:
-    return base64.urlsafe_b64encode(f"{placed_at.isoformat()} {hold_id}".encode()).decode()
-
-
-def _position(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        at, hold_id = base64.b64decode(cursor, b"-_", validate=True).decode().split(" ")
-        placed_at = datetime.fromisoformat(at)
-        if placed_at.tzinfo is None:
-            raise ValueError("no offset")
-        placed_at = placed_at.astimezone(UTC)
-        return placed_at, UUID(hold_id)
-    except (ValueError, OverflowError, binascii.Error) as error:
-        raise CursorInvalid("Send `next_cursor` of the page before, unchanged.") from error

@@ -6,8 +6,7 @@ from datetime import datetime
 from alpr_access_log import handlers
 from alpr_access_log.holds import handlers as holds
 from alpr_access_log.holds.handlers import Holds
-from alpr_common.errors import MalformedMessage
-from alpr_common.kafka import ConsumeLoop, Decoded, Publisher, Received
+from alpr_common.kafka import ConsumeLoop, Decoded, Publisher
 from alpr_common.messages.alert import AlertChanged
 from alpr_common.messages.hit import Hit
 from alpr_common.topics import ALERTS, HITS
@@ -31,7 +30,7 @@ def alert_loop(
         bootstrap_servers=bootstrap_servers,
         group_id=GROUP_ALERTS,
         topic=ALERTS,
-        decode=lambda received: AlertChanged.from_bytes(_value(received)),
+        decode=lambda received: AlertChanged.from_bytes(received.content),
         handle=handle,
         publisher=publisher,
     )
@@ -51,13 +50,7 @@ def hit_loop(
         bootstrap_servers=bootstrap_servers,
         group_id=GROUP_HITS,
         topic=HITS,
-        decode=lambda received: Hit.from_bytes(_value(received)),
+        decode=lambda received: Hit.from_bytes(received.content),
         handle=handle,
         publisher=publisher,
     )
-
-
-def _value(received: Received) -> bytes:
-    if received.value is None:
-        raise MalformedMessage("the message is empty")
-    return received.value

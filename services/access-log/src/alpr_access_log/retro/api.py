@@ -15,9 +15,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from alpr_access_log import store
-from alpr_access_log.api import RecordedRoute, SearchPage
+from alpr_access_log.api import SearchPage
 from alpr_access_log.domain import AccessRecord, Position
 from alpr_access_log.handlers import RECORDS, Door, who
+from alpr_access_log.recorded import RecordedRoute
 from alpr_access_log.refusals import SearchRefused, WindowTooLong
 from alpr_access_log.retro import store as retro_store
 from alpr_common.auth import Gate, Principal
