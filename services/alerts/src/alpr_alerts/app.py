@@ -9,8 +9,9 @@ from typing import Never
 import structlog
 from fastapi import FastAPI
 
-from alpr_alerts.api import Dependencies, routes
+from alpr_alerts.api import routes
 from alpr_alerts.consumers import hits_loop
+from alpr_alerts.dependencies import Dependencies
 from alpr_alerts.escalation import escalate_due, measure_open
 from alpr_alerts.retention import api as retention_api
 from alpr_alerts.retention.handlers import enforce

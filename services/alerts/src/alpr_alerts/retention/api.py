@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from alpr_alerts.api import Deps, no_store
+from alpr_alerts.dependencies import Deps, no_store
 from alpr_alerts.recorded import recorded_by
 from alpr_alerts.refusals import PeriodMalformed
 from alpr_alerts.retention import handlers
