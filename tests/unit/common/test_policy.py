@@ -1,6 +1,7 @@
 """The policy file: what it may say, and that what the code cites exists."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import get_args
 
@@ -64,6 +65,14 @@ def test_a_policy_file_says_which_ranks_decide_on_what(tmp_path: Path) -> None:
     assert [r for r in policy.supervisor_ranks if policy.rank_decides("convoy", r)] == ["command"]
     assert policy.rank_decides("repeated_plate", "asc")
     assert not policy.rank_decides("repeated_plate", None)
+
+
+def test_the_example_that_the_docs_show_is_a_policy_file() -> None:
+    said = (repository() / "docs" / "policy.md").read_text().splitlines()
+    example = "\n".join(line[4:] for line in said if line.startswith("    "))
+    policy = Policy.model_validate(tomllib.loads(example))
+    assert policy.approvals_need_rank
+    assert policy.deciding_ranks("convoy") == {"command"}
 
 
 def test_where_some_ranks_may_not_decide_nobody_without_a_rank_does() -> None:

@@ -220,6 +220,7 @@ async def test_the_persons_page_offers_the_policys_ranks_and_keeps_one_that_is_g
 ) -> None:
     await page.sign_in("reyes")
     double.canned.answer("GET", f"/v1/people/{ID}/sessions", listed())
+    double.canned.answer("GET", f"/v1/people/{ID}/passkeys", listed())
     for rank, chosen in (
         ("sergeant", '<option value="sergeant" selected>sergeant</option>'),
         ("captain", '<option value="captain" selected>captain (not in the policy)</option>'),
@@ -228,6 +229,20 @@ async def test_the_persons_page_offers_the_policys_ranks_and_keeps_one_that_is_g
         shown = (await page.get(f"/people/{ID}")).text
         assert chosen in shown
         assert '<option value="command">command staff</option>' in shown
+
+
+async def test_an_administrator_takes_away_a_lost_passkey(page: Page, double: Double) -> None:
+    await page.sign_in("reyes")
+    key = {"passkey_id": ID, "name": "Blue key", "created_at": NOW, "used_at": None}
+    double.canned.answer("GET", f"/v1/people/{ID}/sessions", listed())
+    double.canned.answer("GET", f"/v1/people/{ID}/passkeys", listed(key))
+    double.canned.answer("GET", f"/v1/people/{ID}", PERSON | {"has_passkey": True})
+    shown = (await page.get(f"/people/{ID}")).text
+    assert "Passkey Blue key" in shown
+    assert "No second factor" not in shown
+    double.canned.answer("DELETE", f"/v1/people/{ID}/passkeys/{ID}")
+    done = await page.post(f"/people/{ID}/passkeys/{ID}/remove", {})
+    assert done.headers["location"] == f"/people/{ID}?done=access#access"
 
 
 def test_new_supervisors_alone_are_given_a_rank() -> None:

@@ -151,6 +151,35 @@ async def test_enrolling_shows_the_qr_code_and_then_the_recovery_codes_once(
     assert (await page.get("/")).headers["location"] == "/records"
 
 
+async def test_who_has_a_passkey_alone_makes_recovery_codes_that_are_shown_once(
+    page: Page, double: Double
+) -> None:
+    await page.sign_in()
+    standing = {
+        "confirmed_at": None, "required": False, "recovery_codes_left": 0, "passkeys": 1
+    }  # fmt: skip
+    key = {
+        "passkey_id": "key-1", "name": "Blue key", "is_synced": False,
+        "created_at": "2026-11-24T12:00:00+00:00", "used_at": None,
+    }  # fmt: skip
+    double.canned.answer("GET", _FACTOR, standing)
+    double.canned.answer("GET", "/v1/me/passkeys", {"items": [key], "next_cursor": None})
+    double.canned.answer("GET", "/v1/sign-in-ways", {"passkeys": True, "providers": []})
+    shown = (await page.get("/account/passkeys")).text
+    assert 'action="/account/second-factor/recovery-codes"' in shown
+    assert "only an administrator can let you in" in shown
+    codes = f"{_FACTOR}/recovery-codes"
+    double.canned.answer("POST", codes, {"recovery_codes": ["abcd-efgh"]})
+    made = await page.post("/account/second-factor/recovery-codes", {"password": ""})
+    assert "abcd-efgh" in made.text
+    assert made.headers["cache-control"] == "no-store"
+    assert double.canned.sent("POST", codes) == [{}]
+    double.canned.answer("POST", codes, CodeWrong("Type your password."))
+    refused = await page.post("/account/second-factor/recovery-codes", {"password": "x"})
+    assert "Type your password." in refused.text
+    assert 'id="codes" open' in refused.text
+
+
 def test_a_qr_code_brings_nothing_that_the_pages_rules_forbid() -> None:
     drawn = qr_code(_URI)
     assert drawn.startswith("<svg")

@@ -181,6 +181,25 @@ async def test_who_has_a_passkey_alone_is_not_asked_for_a_code(
     assert 'name="code"' in asked.text
 
 
+async def test_who_has_a_passkey_and_recovery_codes_may_type_one_and_is_told_of_the_passkey(
+    browser: httpx.AsyncClient, identity: IdentityAnswers
+) -> None:
+    identity.refusal = {
+        "status": 401, "title": "Show your second factor",
+        "type": "urn:alpr:problem:second-factor-needed", "ways": ["code", "passkey"],
+    }  # fmt: skip
+    form = {"username": "rivera", "password": "the password"}
+    asked = await browser.post("/sign-in", data=form, headers=OURS)
+    assert "a recovery code" in asked.text
+    assert "You have a passkey" in asked.text
+    step = asked.text.partition('name="code_step" value="')[2].partition('"')[0]
+    identity.refusal = None
+    said = {"code_step": step, "code": "abcd-efgh-abcd-efgh"}
+    done = await browser.post("/sign-in/code", data=said, headers=OURS)
+    assert done.status_code == 303
+    assert identity.body("/v1/sessions") == form | {"code": "abcd-efgh-abcd-efgh"}
+
+
 async def test_identity_is_told_where_the_person_is(
     browser: httpx.AsyncClient, identity: IdentityAnswers
 ) -> None:

@@ -83,10 +83,12 @@ def _one(router: APIRouter, sessions: Sessions, pages: Pages) -> None:
         path = f"/v1/people/{person_id}"
         person = await session.call("identity", "GET", path)
         listed = await session.call("identity", "GET", f"{path}/sessions")
+        keys = await session.call("identity", "GET", f"{path}/passkeys")
         return pages.page(
             request, "person.html", session, status=problem.status if problem else HTTPStatus.OK,
             person=with_times(person) | {"training": [with_times(t) for t in person["training"]]},
-            sessions=[with_times(one) for one in listed["items"]], problem=problem, at=at,
+            sessions=[with_times(one) for one in listed["items"]],
+            passkeys=[with_times(one) for one in keys["items"]], problem=problem, at=at,
             password=password, typed=typed or Typed(), roles=_HUMANS,
             done=request.query_params.get("done", ""),
         )  # fmt: skip
@@ -143,6 +145,13 @@ def _one(router: APIRouter, sessions: Sessions, pages: Pages) -> None:
         request: Request, person_id: UUID, session: Session = signed_in
     ) -> Response:
         path = f"/people/{person_id}/second-factor"
+        return await taken(request, session, person_id, "access", "DELETE", path)
+
+    @router.post("/people/{person_id}/passkeys/{passkey_id}/remove")
+    async def remove_passkey(
+        request: Request, person_id: UUID, passkey_id: UUID, session: Session = signed_in
+    ) -> Response:
+        path = f"/people/{person_id}/passkeys/{passkey_id}"
         return await taken(request, session, person_id, "access", "DELETE", path)
 
     @router.post("/people/{person_id}/sessions/{session_id}/end")

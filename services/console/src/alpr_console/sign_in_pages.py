@@ -23,12 +23,13 @@ def routes(sessions: Sessions, pages: Pages) -> APIRouter:
 
     def ask(
         request: Request, to: str, *, why: str = "", problem: Problem | None = None,
-        username: str = "", code_step: str = "",
+        username: str = "", code_step: str = "", ways: tuple[str, ...] = (),
     ) -> Response:  # fmt: skip
         template = "_sign_in_form.html" if is_fragment(request) else "sign_in.html"
         return pages.page(
             request, template, None, status=problem.status if problem else HTTPStatus.OK,
             to=local_path(to), why=why, problem=problem, username=username, code_step=code_step,
+            ways=ways,
         )  # fmt: skip
 
     def entered(request: Request, session: Session, to: str) -> Response:
@@ -53,7 +54,9 @@ def routes(sessions: Sessions, pages: Pages) -> APIRouter:
         except Refused as error:
             if error.problem.code == _CODE_NEEDED and "code" in (error.problem.ways or ("code",)):
                 step = sessions.seal_code_step(username, password)
-                return ask(request, to, username=username, code_step=step)
+                return ask(
+                    request, to, username=username, code_step=step, ways=error.problem.ways
+                )
             return ask(request, to, problem=error.problem, username=username)
         return entered(request, session, to)
 

@@ -12,6 +12,7 @@ from alpr_common.web import StorableText
 from alpr_identity import domain, handlers
 from alpr_identity.domain import PASSWORD_MAX_CHARACTERS, Person, TrainingKind
 from alpr_identity.sessions import SignedIn
+from alpr_identity.showing_again import Proof
 
 Username = Annotated[StorableText, Field(max_length=100)]
 Password = Annotated[StorableText, Field(max_length=PASSWORD_MAX_CHARACTERS)]
@@ -37,6 +38,19 @@ class Confirmation(Body):
 
     password: Password
     code: Code | None = Field(default=None, description="where there is a second factor already")
+
+
+class Shown(Body):
+    """Who is signed in shows once more who they are."""
+
+    password: Password | None = Field(
+        default=None,
+        description="not needed within ten minutes of signing in by a passkey or a provider",
+    )
+    code: Code | None = Field(default=None, description="where there are codes")
+
+    def proof(self) -> Proof:
+        return Proof(self.password, self.code)
 
 
 class CodeSaid(Body):

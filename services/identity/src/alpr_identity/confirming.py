@@ -4,15 +4,16 @@ An attempt is counted as failed before anything is checked, so that guesses made
 count as well (CJISSECPOL AC-7).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from prometheus_client import Counter
 
 from alpr_common.postgres import Connection
-from alpr_identity import audit, domain, one_time_codes, store
+from alpr_identity import audit, domain, factor_store, one_time_codes, store
 from alpr_identity.audit import Actor
 from alpr_identity.domain import Person
 from alpr_identity.identity import Identity
@@ -38,14 +39,21 @@ class Confirmed:
 
     connection: Connection
     person: Person
-    second_factor: bool
-    """Whether a code was asked for and was right."""
+    second_factor: Literal["none", "code", "recovery_code"]
+    """Which code was asked for and was right."""
 
 
 @dataclass(frozen=True)
 class _Attempt:
     credentials: store.Credentials
     failure_id: int
+
+
+_SHOWN: Mapping[Shown, Literal["none", "code", "recovery_code"]] = {
+    Shown.NOT_ASKED: "none",
+    Shown.RIGHT: "code",
+    Shown.RECOVERY_CODE: "recovery_code",
+}
 
 
 async def confirm(
@@ -77,7 +85,7 @@ async def confirmed(
         return
     fresh = await identity.passwords.hash(claim.password) if verdict.stale else None
     person = attempt.credentials.person
-    lacks_code = False
+    lacks_code, codes_left = False, 0
     async with identity.database.transaction(person.agency_id) as connection:
         # Locked, deactivated or changed while the password was checked: what holds now decides.
         latest = await store.lock_credentials_by_id(connection, person.person_id)
@@ -93,19 +101,22 @@ async def confirmed(
                 shown = await one_time_codes.check(
                     connection, identity, latest.person, claim.code, now
                 )
-            if shown in (Shown.RIGHT, Shown.NOT_ASKED):
+            if shown in _SHOWN:
                 if fresh is not None:
                     await store.rehash_password(connection, person.person_id, fresh)
-                yield Confirmed(connection, latest.person, shown is Shown.RIGHT)
+                yield Confirmed(connection, latest.person, _SHOWN[shown])
                 return
             lacks_code, cause = shown is Shown.MISSING, "wrong second factor"
         if lacks_code:
             await store.drop_failure(connection, attempt.failure_id)
+            codes_left = await factor_store.count_codes(connection, person.person_id)
         elif latest is not None:
             await _refuse(connection, identity, latest.person, cause, claim.address, now)
     if lacks_code:
         raise SecondFactorNeeded(
-            code=person.second_factor_at is not None, passkey=person.has_passkey
+            app=person.second_factor_at is not None,
+            recovery_code=codes_left > 0,
+            passkey=person.has_passkey,
         )
     yield None
 

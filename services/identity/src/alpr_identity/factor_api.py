@@ -22,6 +22,7 @@ from alpr_identity.bodies import (
     RosterShown,
     SessionList,
     SessionShown,
+    Shown,
     TrainingShown,
 )
 from alpr_identity.domain import own_id
@@ -85,14 +86,16 @@ def _own_factor(routes: APIRouter, gate: Gate) -> None:
 
     @routes.post("/me/second-factor/recovery-codes")
     async def recovery_codes(
-        said: Confirmation,
+        said: Shown,
         identity: TheIdentity,
         principal: Annotated[Principal, Depends(gate.signed_in())],
         response: Response,
     ) -> RecoveryCodes:
+        """New recovery codes, each in place of the app's code or of a passkey; the old ones work no
+        more."""
         response.headers.update(_NOT_KEPT)
         codes = await second_factor.renew_recovery_codes(
-            identity, principal, said.password, said.code, datetime.now(UTC)
+            identity, principal, said.proof(), datetime.now(UTC)
         )
         return RecoveryCodes(recovery_codes=codes)
 

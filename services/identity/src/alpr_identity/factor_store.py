@@ -116,6 +116,10 @@ async def replace_codes(
     await connection.execute(_ADD_CODES, person_id, agency_id, list(hashes), key_id)
 
 
+async def drop_codes(connection: Connection, person_id: UUID) -> None:
+    await connection.execute(_DROP_CODES, person_id)
+
+
 async def people_with_other_codes(connection: Connection, key_id: str) -> int:
     """How many people of the agency have recovery codes that rest on another secret."""
     count: int = await connection.fetchval(_OTHER_CODES, key_id)

@@ -25,6 +25,8 @@ class Shown(Enum):
     """What became of asking for a code."""
 
     RIGHT = auto()
+    RECOVERY_CODE = auto()
+    """Right, and one of those that each work once."""
     WRONG = auto()
     MISSING = auto()
     NOT_ASKED = auto()
@@ -34,7 +36,8 @@ async def check(
     connection: Connection, identity: Identity, person: Person, code: str | None, now: datetime
 ) -> Shown:
     """Take the code of somebody who has a second factor; it is spent with the transaction. Who has
-    a passkey has one too: the password alone opens nothing.
+    a passkey has one too: the password alone opens nothing, and of codes a recovery code alone
+    stands in for it.
 
     Raises `SecondFactorUnavailable` where the key is missing.
     """
@@ -45,12 +48,12 @@ async def check(
     if not code:
         return Shown.MISSING
     said = folded(code)
-    if factor is None or sealed is None:
-        return Shown.WRONG  # there is a passkey alone, which no code stands in for
-    if not _DIGITS.fullmatch(said):
+    if factor is None or sealed is None or not _DIGITS.fullmatch(said):
+        if not await factor_store.count_codes(connection, person.person_id):
+            return Shown.WRONG
         hashes = identity.sealing.code_hashes(said)
         spent = await factor_store.spend_code(connection, person.person_id, hashes)
-        return Shown.RIGHT if spent else Shown.WRONG
+        return Shown.RECOVERY_CODE if spent else Shown.WRONG
     secret = identity.sealing.open(sealed, person.person_id)
     step = accepted_step(secret, said, factor.last_step, now)
     if step is None:

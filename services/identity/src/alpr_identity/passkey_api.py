@@ -12,27 +12,13 @@ from alpr_common.auth import Gate, Principal, public
 from alpr_common.policy import Role
 from alpr_common.web import StorableText
 from alpr_identity import passkeys
-from alpr_identity.bodies import Body, Code, Password, Tokens
+from alpr_identity.bodies import Body, Shown, Tokens
 from alpr_identity.domain import own_id
 from alpr_identity.identity import Identity
 from alpr_identity.passkey_store import Passkey
-from alpr_identity.showing_again import Proof
 
 _NOT_KEPT = {"Cache-Control": "no-store"}
 PasskeyName = Annotated[StorableText, Field(min_length=1, max_length=60)]
-
-
-class Shown(Body):
-    """Who is signed in shows once more who they are."""
-
-    password: Password | None = Field(
-        default=None,
-        description="not needed within ten minutes of signing in by a passkey or a provider",
-    )
-    code: Code | None = Field(default=None, description="where there are codes")
-
-    def proof(self) -> Proof:
-        return Proof(self.password, self.code)
 
 
 class PasskeyAdded(Body):

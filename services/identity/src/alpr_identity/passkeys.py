@@ -149,6 +149,10 @@ async def _remove(
 ) -> None:  # fmt: skip
     if not await passkey_store.remove(connection, passkey_id, person.person_id):
         raise PasskeyNotFound("Look at the list of passkeys.")
+    left = await passkey_store.of_person(connection, person.person_id)
+    if not left and person.second_factor_at is None:
+        # Nothing is left that they stand in for: they are not to come back with the next passkey.
+        await factor_store.drop_codes(connection, person.person_id)
     await sessions.end_all(connection, person, "second_factor_changed", now, but=but)
     await _tell(connection, principal, person, "passkey.removed", now, str(passkey_id))
 

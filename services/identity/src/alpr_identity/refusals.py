@@ -26,12 +26,16 @@ class SecondFactorNeeded(AlprError):
     title = "Show your second factor"
     clause = "131.7-3c"
 
-    def __init__(self, *, code: bool = True, passkey: bool = False) -> None:
+    def __init__(
+        self, *, app: bool = True, recovery_code: bool = False, passkey: bool = False
+    ) -> None:
+        code = "the six digits that your app shows, or a recovery code"
         said = {
-            "code": "Send `code` as well: the six digits that your app shows, or a recovery code.",
+            "code": f"Send `code` as well: {code if app else 'a recovery code'}.",
             "passkey": "Sign in with your passkey: it needs no password.",
         }
-        ways = [way for way, there in (("code", code), ("passkey", passkey)) if there]
+        offered = (("code", app or recovery_code), ("passkey", passkey))
+        ways = [way for way, there in offered if there]
         super().__init__(" Or: ".join(said[way] for way in ways), ways=ways)
 
 

@@ -104,11 +104,12 @@ async def finish(identity: Identity, principal: Principal, code: str, now: datet
 
 
 async def renew_recovery_codes(
-    identity: Identity, principal: Principal, password: str, code: str | None, now: datetime
+    identity: Identity, principal: Principal, proof: Proof, now: datetime
 ) -> list[str]:
-    """New recovery codes in place of the old ones. Raises as `begin` does, `SecondFactorAbsent`."""
-    person = await shown_again(identity, principal, Proof(password, code), now)
-    if person.second_factor_at is None:
+    """New recovery codes in place of the old ones, for the app or a passkey. Raises as `begin`
+    does, `SecondFactorAbsent`."""
+    person = await shown_again(identity, principal, proof, now)
+    if not person.has_second_factor:
         raise SecondFactorAbsent("Recovery codes stand in for a second factor; set one up first.")
     codes = one_time_codes.new_recovery_codes()
     async with identity.database.transaction(person.agency_id) as connection:

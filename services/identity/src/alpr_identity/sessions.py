@@ -55,7 +55,7 @@ async def _try_sign_in(identity: Identity, claim: Claim, now: datetime) -> Signe
     async with confirming.confirmed(identity, claim, now) as found:
         if found is None:
             return None
-        opening = Opening("password", "code" if found.second_factor else "none", claim.address)
+        opening = Opening("password", found.second_factor, claim.address)
         return await open_session(found.connection, identity, found.person, opening, now)
 
 
@@ -65,7 +65,7 @@ class Opening:
     alone."""
 
     method: SignInMethod
-    second_factor: Literal["none", "code", "passkey", "provider"]
+    second_factor: Literal["none", "code", "recovery_code", "passkey", "provider"]
     address: str | None
 
 
