@@ -1,5 +1,6 @@
 """Each refusal cites its clause, shows nothing, and stands in the access records."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -58,6 +59,22 @@ async def test_a_search_that_lacks_something_is_refused_and_recorded(
     assert (record["outcome"], record["action"]) == ("refused", "search")
     assert (record["refusal_code"], record["refusal_clause"]) == (code, clause)
     assert (record["returned_count"], record["address"]) == (0, "192.0.2.7")
+
+
+@pytest.mark.policy("131.7-3a")
+async def test_what_was_searched_for_stands_on_record_alike_whether_done_or_refused(
+    door: DoorUnderTest,
+) -> None:
+    area = {"latitude": 41.84, "longitude": -87.95, "radius_meters": 300}
+    said = {"plate": "SAME*01", "camera_ids": ["cam-1", "cam-2"], "area": area, "hit": True}
+    who = door.token(person="alike")
+    assert (await door.search(who, **said)).status_code == 200
+    assert (await door.search(who, **said, purpose=None)).status_code == 422
+    done, refused = await door.records(person_id="alike")
+    assert (done["outcome"], refused["outcome"]) == ("done", "refused")
+    as_done, as_refused = json.loads(done["query"]), json.loads(refused["query"])
+    for name in said:
+        assert as_refused[name] == as_done[name], name
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_pem_private_key,
 )
 
 
@@ -28,7 +30,7 @@ class SecretFiles:
         path = self.folder / name
         with contextlib.suppress(FileNotFoundError):
             return path.read_text()
-        self._write(path, secrets.token_urlsafe(32).encode())
+        self._make(path, secrets.token_urlsafe(32).encode())
         return path.read_text()
 
     def file(self, name: str) -> Path:
@@ -61,32 +63,44 @@ class SecretFiles:
     def _private_key(self, name: str) -> Path:
         path = self.folder / name
         if not path.exists():
-            self._write(path, _private_pem(Ed25519PrivateKey.generate()))
+            self._make(path, _private_pem(Ed25519PrivateKey.generate()))
         return path
 
     def _make_token_keys(self) -> None:
-        private, public = (self.folder / f"token-{half}-key.pem" for half in ("private", "public"))
-        if public.exists() and private.exists():
-            return
-        key = Ed25519PrivateKey.generate()
-        private.unlink(missing_ok=True)
-        public.unlink(missing_ok=True)
-        self._write(private, _private_pem(key))
-        self._write(
-            public,
-            key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
-        )
+        private = self._private_key("token-private-key.pem")
+        public = self.folder / "token-public-key.pem"
+        # Of the private key that is there, whoever made it: all who come at once write the same.
+        wanted = _public_pem(private.read_bytes())
+        with contextlib.suppress(FileNotFoundError):
+            if public.read_bytes() == wanted:
+                return
+        with self._temporary(public, wanted) as temporary:
+            temporary.replace(public)
 
-    def _write(self, path: Path, content: bytes) -> None:
-        """Write a file that never existed with other permissions or half its content."""
+    def _make(self, path: Path, content: bytes) -> None:
+        """Make a file, unless somebody was quicker: then theirs stays, and is everybody's."""
+        with self._temporary(path, content) as temporary, contextlib.suppress(FileExistsError):
+            path.hardlink_to(temporary)
+
+    @contextlib.contextmanager
+    def _temporary(self, path: Path, content: bytes) -> Iterator[Path]:
+        """A file beside that never existed with other permissions, and is nobody else's."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder.chmod(0o700)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
-        temporary.unlink(missing_ok=True)
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123
-            file.write(content)
-        temporary.replace(path)
+        descriptor, name = tempfile.mkstemp(".new", f"{path.name}.", self.folder)  # 0600
+        temporary = Path(name)
+        try:
+            with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
+                file.write(content)
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def _private_pem(key: Ed25519PrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _public_pem(private_pem: bytes) -> bytes:
+    key = load_pem_private_key(private_pem, None)
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
