@@ -136,6 +136,18 @@ async def as_superuser(stack: Stack, *statements: str) -> None:
         await connection.close()
 
 
+async def wipe(stack: Stack, agency_id: str) -> None:
+    """Remove an agency's log, records and all."""
+    await as_superuser(
+        stack,
+        "SET session_replication_role = replica",
+        *(
+            f"DELETE FROM {table} WHERE agency_id = '{agency_id}'"
+            for table in (*_TABLES, "log_agency", "access_record")
+        ),
+    )
+
+
 async def stored_entries(stack: Stack, agency_id: str) -> list[bytes]:
     connection = await asyncpg.connect(stack.postgres_admin_dsn)
     try:
