@@ -1,6 +1,6 @@
 // The alert board: rows that come and change by themselves, one alert beside them, sound.
 
-import { askToSignIn, checkSession, say, sessionRestored, showAges, typing } from "./shell.js";
+import { askToSignIn, checkSession, say, sessionRestored, showAges, tell, typing } from "./shell.js";
 import { Live } from "./live.js";
 import { Sounder } from "./sound.js";
 import { listenToKeys } from "./keys.js";
@@ -11,6 +11,7 @@ const detail = document.getElementById("detail");
 const connection = document.getElementById("connection");
 const showsOpen = rows.dataset.show === "open";
 const baseTitle = "Alerts · ALPR";
+const OFFERED = "Alpr-Offered"; // marks what this page asked for by itself
 
 const known = new Map(); // alert id → the sequence that this page has shown or sounded
 let lostSince = null;
@@ -99,15 +100,40 @@ function offerFresh() {
   if (busy() || dirty()) {
     document.getElementById("overtaken").hidden = false;
   } else {
-    showFresh(article.dataset.alert);
+    showFresh(article.dataset.alert, { offered: true });
   }
 }
 
-function showFresh(alertId) {
+function showFresh(alertId, { offered = false } = {}) {
   const scrolled = detail.scrollTop;
-  htmx.ajax("GET", `/alerts/${alertId}`, { target: "#detail", swap: "innerHTML" })
+  const headers = offered ? { [OFFERED]: "yes" } : {};
+  htmx.ajax("GET", `/alerts/${alertId}`, { target: "#detail", swap: "innerHTML", headers })
     .then(() => { detail.scrollTop = scrolled; });
 }
+
+function tellOfRefusal(address) {
+  const link = Object.assign(document.createElement("a"), { href: address, textContent: "Open it again" });
+  tell("Your step on the alert before this one was not taken.", link);
+}
+
+const pathOf = (address) => new URL(address, location.href).pathname;
+
+// An answer may come late, when this person has opened another alert or begun something here: it
+// must put neither away.
+addEventListener("htmx:beforeSwap", (event) => {
+  const article = shownAlert();
+  if (event.detail.target !== detail || !article) return;
+  const { verb, path, headers } = event.detail.requestConfig;
+  const own = `/alerts/${article.dataset.alert}`;
+  const elsewhere = pathOf(path) !== own && !pathOf(path).startsWith(`${own}/`);
+  if (verb === "post" && elsewhere) {
+    event.detail.shouldSwap = false; // its row tells of a step that was taken
+    if (event.detail.xhr.status >= 400) tellOfRefusal(pathOf(path).split("/").slice(0, 3).join("/"));
+  } else if (headers[OFFERED] && (elsewhere || busy() || dirty())) {
+    event.detail.shouldSwap = false;
+    if (!elsewhere) document.getElementById("overtaken").hidden = false;
+  }
+});
 
 export function open(alertId) {
   rowOf(alertId)?.querySelector("a").click();

@@ -10,6 +10,15 @@ export function say(text, { urgent = false } = {}) {
   setTimeout(() => { region.textContent = text; }, 60);
 }
 
+// What nobody may miss, eyes or ears: it stays until it is put away. `link`: where to see to it.
+export function tell(text, link = null) {
+  const away = Object.assign(document.createElement("button"), { type: "button", className: "button", textContent: "OK" });
+  const told = document.getElementById("told");
+  away.addEventListener("click", () => { told.hidden = true; });
+  told.replaceChildren(text, ...(link ? [link] : []), away);
+  told.hidden = false;
+}
+
 export function age(seconds) {
   if (seconds < 60) return `${Math.max(0, Math.floor(seconds))} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
@@ -145,8 +154,8 @@ addEventListener("htmx:afterSwap", (event) => {
 addEventListener("htmx:responseError", (event) => {
   if (event.detail.xhr.status === 401) askToSignIn(event.detail.xhr.getResponseHeader("Alpr-Sign-In"));
 });
-addEventListener("htmx:sendError", () => say("No connection: that was not sent. Try again.", { urgent: true }));
-addEventListener("htmx:timeout", () => say("No answer came. Look whether it was taken before you try again.", { urgent: true }));
+addEventListener("htmx:sendError", () => tell("No connection: that was not sent. Try again."));
+addEventListener("htmx:timeout", () => tell("No answer came. Look whether it was taken before you try again."));
 
 showAges();
 focusWhereNeeded(document);
