@@ -18,6 +18,7 @@ from alpr_translog.note import SignerKey
 from alpr_translog.tiles import build_tiles, hash_reader
 from tests.browser.support.rest_double import Double
 from tests.browser.support.sightings import AGENCY
+from tests.support.tampering import hand_over
 from tests.unit.console.conftest import Page
 
 pytestmark = pytest.mark.policy("131.7-3a")
@@ -34,11 +35,19 @@ class Log:
     double: Double
     signer: SignerKey
     entries: list[bytes] = field(default_factory=list)
+    hand_overs: list[int] = field(default_factory=list)
 
     def grow(self, count: int) -> str:
         """Append; returns the checkpoint of all that is there then, and serves it."""
         self.entries += [_entry(len(self.entries) + i) for i in range(count)]
         return self.serve()
+
+    def hand_over(self, new: SignerKey) -> None:
+        """Another key signs from now on."""
+        self.hand_overs.append(len(self.entries))
+        self.entries.append(hand_over(self.entries, self.signer, new))
+        self.signer = new
+        self.serve()
 
     def checkpoint(self, size: int | None = None) -> str:
         size = len(self.entries) if size is None else size
@@ -50,6 +59,8 @@ class Log:
         answer, tiles = self.double.canned.answer, build_tiles(self.entries)
         answer("GET", f"{_LOG}/key", f"{self.signer.verifier}\n")
         answer("GET", f"{_LOG}/checkpoint", self.checkpoint())
+        said = [{"index": n, "entry": b64encode(self.entries[n]).decode()} for n in self.hand_overs]
+        answer("GET", f"{_LOG}/hand-overs", {"items": said})
         for tile, content in tiles.items():
             answer("GET", f"{_LOG}/{tile.path}", content)
         return self.checkpoint()
@@ -236,3 +247,45 @@ async def test_a_newest_checkpoint_that_its_own_key_did_not_sign_says_so(
     other = SignerKey(log.signer.name, Ed25519PrivateKey.generate())
     log.double.canned.answer("GET", f"{_LOG}/key", str(other.verifier))
     assert "is not signed by the key that the server gives" in (await page.get("/log")).text
+
+
+async def test_a_checkpoint_of_the_key_before_is_checked_through_the_hand_over(
+    page: Page, log: Log
+) -> None:
+    held, old = log.grow(40), log.signer
+    log.hand_over(SignerKey(old.name, Ed25519PrivateKey.generate()))
+    log.grow(300)
+    log.proves(40)
+    for key in ("", str(old.verifier), str(log.signer.verifier)):
+        html = await check(page, held, key)
+        assert _WHOLE in html
+        assert "Entry 40:" in html
+        assert html.count('class="check" data-holds="yes"') == 8
+    answer = log.includes(123)
+    html = (
+        await page.post("/log", {"record_id": answer["record_id"], "key": str(old.verifier)})
+    ).text
+    assert "The record is in the log" in html
+
+
+async def test_a_hand_over_that_is_forged_or_not_in_the_log_is_found_out(
+    page: Page, log: Log
+) -> None:
+    held, old = log.grow(40), log.signer
+    new = SignerKey(old.name, Ed25519PrivateKey.generate())
+    log.entries.append(hand_over(log.entries, old, new, forger=new))
+    log.hand_overs, log.signer = [40], new
+    log.grow(5)
+    log.proves(40)
+    assert "handed over by the one before it" in failing(await check(page, held))
+    log.entries[40] = hand_over(log.entries[:40], old, new)
+    log.serve()
+    true = log.double.canned.answers["GET", f"{_LOG}/hand-overs"]
+    log.entries[40] = _entry(40)
+    log.hand_overs = []
+    log.serve()
+    assert "not signed by" in failing(await check(page, held))
+    log.double.canned.answer("GET", f"{_LOG}/hand-overs", true)
+    assert "is an entry of the log" in failing(await check(page, held))
+    log.double.canned.answer("GET", f"{_LOG}/hand-overs", {"items": [{"index": "x"}]})
+    assert "handed over by the one before it" in failing(await check(page, held))

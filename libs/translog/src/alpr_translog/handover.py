@@ -135,13 +135,15 @@ class Lineage:
 
     def open(self, note: str) -> Checkpoint:
         """The checkpoint in a note that the key of its size signed; raises `NoteInvalid`."""
+        if not self.hand_overs:
+            return Checkpoint.open(note, self.first)
         claimed = claimed_by(note, self.first.name)
         key = self.key_at(claimed.size)
         try:
             return Checkpoint.open(note, key)
         except NoteInvalid as error:
             for one in self.hand_overs:
-                if one.size < claimed.size and _is_signed(note, one.old):
+                if one.size < claimed.size and is_signed(note, one.old):
                     raise NoteInvalid(
                         f"{claimed.size} entries are signed by {one.old.key_id.hex()}, which had "
                         f"handed the log over at entry {one.size}"
@@ -157,7 +159,8 @@ def claimed_by(note: str, origin: str) -> Checkpoint:
     return Checkpoint.parse(note.rpartition("\n\n")[0] + "\n", origin)
 
 
-def _is_signed(note: str, key: VerifierKey) -> bool:
+def is_signed(note: str, key: VerifierKey) -> bool:
+    """Whether the key signed it; that alone does not say that the key still counts."""
     try:
         open_note(note, key)
     except NoteInvalid:

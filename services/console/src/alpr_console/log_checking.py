@@ -1,6 +1,8 @@
 """The use cases of checking an agency's log: fetch its files and proofs, then recompute here."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -10,11 +12,14 @@ from alpr_console.domain.log_check import (
     LogCheckFailed,
     as_pasted,
     check_extends,
+    check_handed_over,
     check_included,
+    check_keys,
     parsed_key,
 )
 from alpr_console.session import Session
 from alpr_translog.checkpoint import Checkpoint
+from alpr_translog.handover import Lineage, is_signed
 from alpr_translog.merkle import HashOf, root_of
 from alpr_translog.note import NoteInvalid, VerifierKey
 from alpr_translog.tiles import Tile, TileMalformed, hash_reader
@@ -60,10 +65,12 @@ async def look(session: Session) -> LogShown:
 async def check_held(session: Session, shown: LogShown, held_note: str, key: str) -> Verdict:
     """Whether the log extends a checkpoint that somebody kept. Raises `Refused`."""
     verdict = Verdict(own_key=bool(key.strip()))
+    checks, held_note = verdict.checks, as_pasted(held_note)
     try:
-        verifier = _key(verdict.checks, key or shown.key)
-        newest = verdict.checks.opened(NEWEST, shown.note, verifier)
-        held = verdict.checks.opened(HELD, as_pasted(held_note), verifier)
+        keys = await _keys(session, checks, key or shown.key, [shown.note, held_note])
+        newest = checks.opened(NEWEST, shown.note, keys.lineage)
+        held = checks.opened(HELD, held_note, keys.lineage)
+        await _check_handed_over(session, checks, keys, newest.size)
         path: list[str] = []
         if 0 < held.size <= newest.size:
             sizes = {"old_size": held.size, "new_size": newest.size}
@@ -73,7 +80,7 @@ async def check_held(session: Session, shown: LogShown, held_note: str, key: str
             path = proof["path"]
         sizes_of = [newest.size, held.size] if held.size <= newest.size else []
         hash_of = await _hashes(session, newest.size, sizes_of)
-        check_extends(verdict.checks, held, newest, hash_of, path)
+        check_extends(checks, held, newest, hash_of, path)
     except LogCheckFailed:
         pass  # the checks say which
     return verdict
@@ -85,12 +92,38 @@ async def check_record(session: Session, shown: LogShown, record_id: UUID, key: 
     path, asked = _path(session, "proofs/inclusion"), {"record_id": str(record_id)}
     answer = await session.call("access-log", "GET", path, params=asked)
     try:
-        verifier = _key(verdict.checks, key or shown.key)
-        newest = verdict.checks.opened(NEWEST, str(answer["checkpoint"]), verifier)
+        note = str(answer["checkpoint"])
+        keys = await _keys(session, verdict.checks, key or shown.key, [note])
+        newest = verdict.checks.opened(NEWEST, note, keys.lineage)
+        await _check_handed_over(session, verdict.checks, keys, newest.size)
         verdict.entry = check_included(verdict.checks, str(record_id), answer, newest)
     except LogCheckFailed:
         pass  # the checks say which
     return verdict
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """The log's keys, and the entries that say so, as the server tells of them."""
+
+    lineage: Lineage
+    said: list[dict[str, Any]] = field(default_factory=list)
+
+
+async def _keys(session: Session, checks: Checks, text: str, notes: Sequence[str]) -> _Keys:
+    """Those that lead from the given key to the ones that signed. The server is only asked where
+    the given one is not enough."""
+    key = _key(checks, text)
+    if all(is_signed(note, key) for note in notes):
+        return _Keys(Lineage(key))
+    answer = await session.call("access-log", "GET", _path(session, "hand-overs"))
+    return _Keys(check_keys(checks, key, answer["items"]), answer["items"])
+
+
+async def _check_handed_over(session: Session, checks: Checks, keys: _Keys, size: int) -> None:
+    places = [one.size for one in keys.lineage.hand_overs if one.size < size]
+    hash_of = await _hashes(session, size, places, places)
+    check_handed_over(checks, keys.lineage, keys.said, size, hash_of)
 
 
 def _key(checks: Checks, text: str) -> VerifierKey:
@@ -101,14 +134,19 @@ def _key(checks: Checks, text: str) -> VerifierKey:
         raise AssertionError from error  # `hold` has raised
 
 
-async def _hashes(session: Session, size: int, sizes: list[int]) -> HashOf:
-    """The log's hashes from its tiles, those that the roots of these sizes are made of."""
+async def _hashes(
+    session: Session, size: int, sizes: Sequence[int], leaves: Sequence[int] = ()
+) -> HashOf:
+    """The log's hashes from its tiles, those that the roots of these sizes are made of, and those
+    of these leaves."""
     tiles: dict[Tile, bytes] = {}
     hash_of = hash_reader(tiles.__getitem__, size)
-    for wanted in sizes:
+    wanted: list[Callable[[], object]] = [partial(root_of, hash_of, one) for one in sizes]
+    wanted += [partial(hash_of, 0, index) for index in leaves]
+    for compute in wanted:
         while True:
             try:
-                root_of(hash_of, wanted)
+                compute()
             except KeyError as missing:
                 tile: Tile = missing.args[0]
                 tiles[tile] = (await session.get("access-log", _path(session, tile.path))).content

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alpr_translog.checkpoint import Checkpoint
+from alpr_translog.handover import HandOverInvalid, Lineage, hand_over_in
 from alpr_translog.merkle import (
     EMPTY_ROOT,
     HashOf,
@@ -52,10 +53,10 @@ class Checks:
         if not holds:
             raise LogCheckFailed(title)
 
-    def opened(self, title: str, note: str, key: VerifierKey) -> Checkpoint:
-        """The checkpoint in a note that the key signed; raises `LogCheckFailed`."""
+    def opened(self, title: str, note: str, keys: Lineage) -> Checkpoint:
+        """The checkpoint in a note that the key of its size signed; raises `LogCheckFailed`."""
         try:
-            found = Checkpoint.open(note, key)
+            found = keys.open(note)
         except NoteInvalid as error:
             self.hold(title, False, f"{str(error)[:1].upper()}{str(error)[1:]}.")
             raise AssertionError from error  # `hold` has raised
@@ -71,6 +72,48 @@ def as_pasted(text: str) -> str:
 def parsed_key(text: str) -> VerifierKey:
     """Raises `NoteInvalid` for what is no verifier key."""
     return VerifierKey.parse(text)
+
+
+def check_keys(checks: Checks, key: VerifierKey, said: Sequence[Mapping[str, Any]]) -> Lineage:
+    """The log's keys, from hand-overs as the server tells of them, that `key` is one of.
+
+    Raises `LogCheckFailed`.
+    """
+    title = "The log's key was handed over by the one before it"
+    try:
+        entries = [(int(item["index"]), b64decode(item["entry"])) for item in said]
+        found = [hand_over_in(entry, index) for index, entry in entries]
+        keys = Lineage.through(key, [one for one in found if one is not None])
+    except (HandOverInvalid, KeyError, ValueError, TypeError) as error:
+        checks.hold(title, False, f"{str(error)[:1].upper()}{str(error)[1:]}.")
+        raise AssertionError from error  # `hold` has raised
+    for one in keys.hand_overs:
+        old, new = one.old.key_id.hex(), one.new.key_id.hex()
+        checks.hold(title, True, f"Entry {one.size}: {old} handed over to {new}; both signed it.")
+    return keys
+
+
+def check_handed_over(
+    checks: Checks, keys: Lineage, said: Sequence[Mapping[str, Any]], size: int, hash_of: HashOf
+) -> None:
+    """That the hand-overs are entries of the log, each over what is before it.
+
+    `hash_of` reads the tiles of the log of `size` entries. Raises `LogCheckFailed`.
+    """
+    entries = {int(item["index"]): b64decode(item["entry"]) for item in said}
+    for one in keys.hand_overs:
+        try:
+            holds = (
+                one.size < size
+                and hash_of(0, one.size) == leaf_hash(entries[one.size])
+                and root_of(hash_of, one.size) == one.root
+            )
+        except TileMalformed:
+            holds = False
+        checks.hold(
+            "The hand-over is an entry of the log, over what is before it", holds,
+            f"Entry {one.size} of {size}, after the root {one.root.hex()}.",
+        )  # fmt: skip
 
 
 def check_extends(
