@@ -9,7 +9,8 @@ import pytest
 
 from alpr_common.policy import Policy
 from alpr_matcher.domain import FileNotReadable, FileTooLarge
-from alpr_matcher.list_file import BadLine, ListedEntry, ListReader
+from alpr_matcher.list_file import BadLine, ListReader
+from alpr_matcher.listed_entries import ListedEntry
 from alpr_matcher.mapper import HOUSE, Mapper, load_mapper
 
 HEADER = "plate,category,reason,jurisdiction,expires_at,case_number,vehicle,caution\n"

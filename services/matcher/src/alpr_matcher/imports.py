@@ -23,9 +23,11 @@ from alpr_common.errors import AlprError, NotFound
 from alpr_common.messages.audit import AuditRecord
 from alpr_common.postgres import Connection
 from alpr_common.topics import AUDIT
+from alpr_matcher import import_records_store as records_store
 from alpr_matcher import imports_store, lists_store
 from alpr_matcher.handlers import HotLists
-from alpr_matcher.imports_store import Compared, ImportRecord
+from alpr_matcher.import_records_store import ImportRecord
+from alpr_matcher.imports_store import Compared
 from alpr_matcher.list_file import BadLine, ListReader
 from alpr_matcher.lists import WantedList, add_list, checked_source
 from alpr_matcher.lists_domain import HotList, ImportRunning, ListExists, refuse_removals
@@ -112,13 +114,13 @@ async def import_records(
     Raises `NotFound` for an id that is none of the agency's.
     """
     async with lists.database.transaction(person.agency_id) as connection:
-        found = await imports_store.records(connection, import_id, _RECORDS_SHOWN)
+        found = await records_store.records(connection, import_id, _RECORDS_SHOWN)
         for one in found:
-            if one["ended_at"] is None and await imports_store.is_dead(
+            if one["ended_at"] is None and await records_store.is_dead(
                 connection, one["import_id"]
             ):
                 said = {"detail": "The import was interrupted; the list is as it was."}
-                await imports_store.end_record(connection, one["import_id"], "failed", 0, said, now)
+                await records_store.end_record(connection, one["import_id"], "failed", 0, said, now)
                 one |= {"state": "failed", "ended_at": now, "report": said}
     if import_id is not None and not found:
         raise NotFound(f"Your agency has no import {import_id}.")
@@ -152,7 +154,7 @@ class _Progress:
             return
         self.told_at = time.monotonic()
         async with self.lists.database.transaction(self.record.agency_id) as connection:
-            await imports_store.note_progress(connection, self.record.import_id, state, lines)
+            await records_store.note_progress(connection, self.record.import_id, state, lines)
 
 
 @asynccontextmanager
@@ -165,9 +167,9 @@ async def _recorded(
     begun = False
     try:
         async with database.transaction(record.agency_id) as connection:
-            await imports_store.hold_record(connection, record.import_id)
+            await records_store.hold_record(connection, record.import_id)
             async with database.transaction(record.agency_id) as beside:
-                begun = await imports_store.begin_record(beside, record)
+                begun = await records_store.begin_record(beside, record)
             if not begun:
                 raise ImportRunning(f"There is an import {record.import_id} already.")
             yield connection, progress
@@ -186,7 +188,7 @@ async def _recorded(
 async def _ended(progress: _Progress, state: str, lines: int, report: dict[str, Any]) -> None:
     record, now = progress.record, datetime.now(UTC)
     async with progress.lists.database.transaction(record.agency_id) as connection:
-        await imports_store.end_record(connection, record.import_id, state, lines, report, now)
+        await records_store.end_record(connection, record.import_id, state, lines, report, now)
 
 
 async def _stage(connection: Connection, reader: ListReader, progress: _Progress) -> None:

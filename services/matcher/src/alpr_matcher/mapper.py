@@ -104,7 +104,7 @@ class Mapper(BaseModel):
         if missing := [name for name in NEEDED if name not in self.values]:
             raise ValueError(f"values.{missing[0]} is missing")
         for name, template in self.values.items():
-            used = set(_FIELD.findall(template))
+            used = fields_in(template)
             if unknown := sorted(used - set(self.fields)):
                 raise ValueError(f"values.{name} uses {{{unknown[0]}}}, which is no field")
         return self
@@ -152,6 +152,11 @@ def columns(name: str, place: str | int) -> slice:
     if found is None or int(found[1]) > int(found[2]):
         raise ValueError(f"fields.{name}: write the columns from 1, as 5-14")
     return slice(int(found[1]) - 1, int(found[2]))
+
+
+def fields_in(template: str) -> set[str]:
+    """The fields that a template names."""
+    return set(_FIELD.findall(template))
 
 
 def lone_field(template: str) -> str | None:
