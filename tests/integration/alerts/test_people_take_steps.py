@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -255,7 +256,8 @@ async def test_the_list_is_paged_newest_first_without_gap_or_double(line: Alerts
     assert len(set(whole)) == len(whole)
     times = [a["created_at"] for a in await officer.alerts()]
     assert times == sorted(times, reverse=True)
-    for bad in ("nonsense", "", "MjAyNg=="):
+    too_early = base64.urlsafe_b64encode(f"0001-01-01T00:00:00+14:00 {uuid4()}".encode()).decode()
+    for bad in ("nonsense", "", "MjAyNg==", too_early):
         answer = await officer.get(cursor=bad or "%")
         assert answer.status_code == 400, bad
 

@@ -84,6 +84,34 @@ def _in_order(seen: list[Event], hits: list) -> list:  # type: ignore[type-arg]
     return [by_plate[e.alert["plate"]] for e in seen]
 
 
+async def test_a_stream_says_at_once_where_it_began_so_that_one_that_breaks_early_resumes_there(
+    line: AlertsLine,
+) -> None:
+    """Before its first event a reader had nothing to resume from: what came in between was lost."""
+    officer = line.person()
+    now = await position(officer)
+
+    async def first_id(**headers: str) -> str:
+        async with (
+            asyncio.timeout(20),
+            line.http.stream(
+                "GET", f"{line.url}/v1/alerts/stream", headers={**officer.headers, **headers}
+            ) as answer,
+        ):
+            async for text in answer.aiter_lines():
+                if text.startswith("id:"):
+                    return text.removeprefix("id:").strip()
+        return ""
+
+    began = await first_id()
+    assert began == str(now)
+    await line.publish(hit(0, plate="EAR1Y1"))
+    await line.handled()
+    (missed,) = await take(officer, 1, int(began))
+    assert missed.alert["plate"] == "EAR1Y1"
+    assert await first_id(**{"Last-Event-ID": began}) == began
+
+
 async def test_who_resumes_late_is_told_how_the_alert_stands_now(line: AlertsLine) -> None:
     officer = line.person()
     start = await position(officer)

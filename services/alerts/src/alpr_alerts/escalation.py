@@ -7,7 +7,8 @@ from uuid import UUID
 import structlog
 
 from alpr_alerts import domain, metrics, store, telling
-from alpr_alerts.refusals import NothingToEscalate
+from alpr_alerts.refusals import GONE, NothingToEscalate
+from alpr_common.errors import Outage
 from alpr_common.policy import Policies
 from alpr_common.postgres import Database
 
@@ -19,28 +20,43 @@ _ESCALATION_BATCH = 100
 async def escalate_due(database: Database, policies: Policies, now: datetime) -> timedelta:
     """Escalate every alert that nobody answered in time (131.6-5); how long till the next may be.
 
-    Exactly once with any number of replicas: each alert's row is locked while it is decided.
+    Exactly once with any number of replicas: each alert's row is locked while it is decided. One
+    that fails for a reason of its own is counted and keeps no other from being told.
     """
     async with database.transaction() as connection:
         due = await store.due_unanswered(connection, now, _ESCALATION_BATCH)
+    failed = 0
     for alert_id, agency_id in due:
-        await _escalate(database, alert_id, agency_id, now)
-    if len(due) == _ESCALATION_BATCH:
+        try:
+            await _escalate(database, alert_id, agency_id, now)
+        except Outage:
+            raise
+        except Exception:
+            failed += 1
+            metrics.ESCALATIONS_FAILED.inc()
+            log.exception("alert.not_escalated", alert_id=str(alert_id), agency_id=agency_id)
+    if len(due) == _ESCALATION_BATCH and failed < _ESCALATION_BATCH:
         return timedelta()
     async with database.transaction() as connection:
-        next_due_at = await store.next_due_at(connection)
-    # An alert that is raised from now on cannot be due before this.
-    shortest = timedelta(seconds=min(one.alert_escalation_seconds for one in policies.all))
+        next_due_at = await store.next_due_at(connection, after=now if failed else None)
+    # An alert that is raised, or becomes live, from now on cannot be due before this.
+    shortest = timedelta(
+        seconds=min(
+            one.escalation_seconds(retrospective=stored)
+            for one in policies.all
+            for stored in (False, True)
+        )
+    )
     return shortest if next_due_at is None else min(shortest, max(next_due_at - now, timedelta()))
 
 
 async def _escalate(database: Database, alert_id: UUID, agency_id: str, now: datetime) -> None:
     async with database.transaction(agency_id) as connection:
-        alert = await store.alert_of(connection, alert_id, lock=True)
         try:
+            alert = await store.alert_of(connection, alert_id, lock=True)
             move = domain.escalate(alert, now)
-        except NothingToEscalate:
-            return  # somebody answered, or another replica was first
+        except (NothingToEscalate, *GONE):
+            return  # somebody answered, another replica was first, or its reads went
         after = domain.take(alert, move, domain.SYSTEM, now)
         await telling.save_step(connection, after, move)
     metrics.ESCALATIONS.inc()

@@ -99,9 +99,7 @@ async def show_alert(
     subject = audit.subject_of(alert_id)
     try:
         async with database.transaction(principal.agency_id) as connection:
-            alert = await store.alert_of(connection, alert_id)
-            hits = await store.hits_of(connection, alert_id)
-            steps = await store.steps_of(connection, alert_id)
+            alert, hits, steps = await store.alert_in_full(connection, alert_id)
             await audit.append(connection, audit.record(principal, "alert.viewed", subject, now))
     except (AlertNotFound, ReadsRemoved) as refusal:
         await audit.append_refusal(database, principal, "alert.viewed", subject, now, refusal)

@@ -31,6 +31,9 @@ RETENTION_ENFORCED_AT = Gauge(
     "When retention was last enforced to the end",
 )
 ESCALATIONS = Counter("alpr_alert_escalations_total", "Alerts nobody answered in time")
+ESCALATIONS_FAILED = Counter(
+    "alpr_alert_escalations_failed_total", "Tries to escalate an alert that failed by its own fault"
+)
 OPEN = Gauge("alpr_alerts_open", "Alerts that have not ended", ["state", "category"])
 OLDEST_OPEN_SECONDS = Gauge(
     "alpr_alerts_oldest_open_seconds", "Age of the oldest alert in a state", ["state"]

@@ -96,10 +96,13 @@ async def _place(
             alert_id = await _place_new(connection, policy, one, now, changes)
         elif before.retrospective and not hit.retrospective:
             alert_id = before.alert_id
+            # Locked although it may stay as it is: streams are told of it, and rows come before
+            # the stream's clock.
+            alert = await store.alert_of(connection, alert_id, lock=True)
             await store.mark_live(connection, alert_id, hit, now)
             changes.seen_live.append(alert_id)
             if not await _is_heard_already(connection, policy, hit):
-                await _make_live(connection, policy, alert_id, one, now, changes)
+                await _make_live(connection, policy, alert, one, now, changes)
         else:
             continue
         known[hit.hit_id] = store.KnownHit(alert_id, hit.retrospective)
@@ -124,7 +127,8 @@ async def _place_new(
     if window is None and not hit.retrospective:
         # Another read of the very moment in which a retrospective one opened that alert (cameras
         # that tell whole seconds): the same vehicle, live.
-        await _make_live(connection, policy, alert_id, one, now, changes)
+        alert = await store.alert_of(connection, alert_id, lock=True)
+        await _make_live(connection, policy, alert, one, now, changes)
     return alert_id
 
 
@@ -139,12 +143,12 @@ async def _is_heard_already(connection: Connection, policy: Policy, live: Hit) -
 async def _make_live(
     connection: Connection,
     policy: Policy,
-    alert_id: UUID,
+    alert: Alert,
     one: Arrived,
     now: datetime,
     changes: _Changes,
 ) -> None:
-    alert = await store.alert_of(connection, alert_id, lock=True)
+    """What a live hit makes of the (locked) alert that a retrospective one raised."""
     try:
         move = domain.become_live(alert, one.hit, policy)
     except NothingToWake:

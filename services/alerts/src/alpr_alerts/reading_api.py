@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -74,9 +74,12 @@ def _cursor_text(cursor: Cursor) -> str:
 def _cursor(text: str) -> Cursor:
     try:
         created_at, alert_id = base64.urlsafe_b64decode(text).decode().split(" ")
-        cursor = Cursor(datetime.fromisoformat(created_at), UUID(alert_id))
-    except (ValueError, binascii.Error) as error:
+        return Cursor(_instant(datetime.fromisoformat(created_at)), UUID(alert_id))
+    except (ValueError, OverflowError, binascii.Error) as error:
         raise CursorMalformed("Give the next_cursor of the page before, unchanged.") from error
-    if cursor.created_at.tzinfo is None:
-        raise CursorMalformed("Give the next_cursor of the page before, unchanged.")
-    return cursor
+
+
+def _instant(time: datetime) -> datetime:
+    if time.tzinfo is None:
+        raise ValueError("a cursor's time has its offset from UTC")
+    return time.astimezone(UTC)

@@ -69,6 +69,10 @@ class ReadsRemoved(AlprError):
     clause = "131.7-1d"
 
 
+GONE = (AlertNotFound, ReadsRemoved)
+"""What is raised for an alert whose reads went: with a record, or without one."""
+
+
 class PeriodMalformed(AlprError):
     title = "The period ends before it begins"
 

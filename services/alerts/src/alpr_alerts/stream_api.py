@@ -38,6 +38,9 @@ def add_stream(router: APIRouter, gate: Gate) -> None:
 async def _events(
     deps: Dependencies, gate: Gate, principal: Principal, start: int
 ) -> AsyncIterator[ServerSentEvent]:
+    # An id without data is no event, but readers resume after it: from the first moment on, one
+    # whose connection breaks misses nothing.
+    yield ServerSentEvent(id=str(start))
     changes = follow(deps.database, deps.policies, deps.wakeups, gate, principal, start, deps.clock)
     async with aclosing(changes):
         async for position, alert in changes:

@@ -192,7 +192,8 @@ def require_sequence(alert: Alert, expected: int | None) -> None:
 def _require_open(alert: Alert) -> None:
     if alert.state in ENDS:
         raise refusals.AlertEnded(
-            f"It was {alert.last}. Nothing can be added to it; another sighting raises a new one.",
+            f"It was {alert.last}. Nothing can be added to it; a sighting after its time window "
+            "raises a new one.",
             **_who(alert, alert.last),
         )
 

@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 
 from alpr_alerts import audit, domain, metrics, store, telling
-from alpr_alerts.refusals import NothingToExpire
+from alpr_alerts.refusals import GONE, NothingToExpire
 from alpr_alerts.retention import store as retention_store
 from alpr_alerts.retention.domain import expires_at, expiring, going, ids_root, reads_go_at
 from alpr_alerts.retention.records import AlertRecord
@@ -74,9 +74,13 @@ async def _expire_due(database: Database, policy: Policy, agency_id: str, now: d
 async def _expire(
     database: Database, policy: Policy, agency_id: str, alert_id: UUID, now: datetime
 ) -> bool:
-    """Close one alert as expired and tell everybody; False where somebody ended it meanwhile."""
+    """Close one alert as expired and tell everybody; False where somebody ended it meanwhile, and
+    where another replica has even removed it."""
     async with database.transaction(agency_id) as connection:
-        alert = await store.alert_of(connection, alert_id, lock=True)
+        try:
+            alert = await store.alert_of(connection, alert_id, lock=True)
+        except GONE:
+            return False
         of_alert = (alert.first_captured_at, alert.hit.entry.category, policy)
         try:
             move = domain.expire(alert, now, expires_at(*of_alert), reads_go_at(*of_alert))
@@ -125,11 +129,7 @@ async def _purge_some(database: Database, policy: Policy, agency_id: str, now: d
 async def _record(
     connection: Connection, policy: Policy, alert_id: UUID, reads_removed_at: datetime | None
 ) -> AlertRecord:
-    alert = await store.alert_of(connection, alert_id)
-    hits, steps = (
-        await store.hits_of(connection, alert_id),
-        await store.steps_of(connection, alert_id),
-    )
+    alert, hits, steps = await store.alert_in_full(connection, alert_id)
     return AlertRecord.of(detail_view(alert, hits, steps, policy), reads_removed_at)
 
 

@@ -32,7 +32,7 @@ INSERT INTO alert_hit (hit_id, alert_id, agency_id, captured_at, hit, attached_a
 VALUES ($1, $2, $3, $4, $5::jsonb, $6)
 """
 _ATTACH = """
-UPDATE alert SET hit_count = hit_count + 1, updated_at = $3,
+UPDATE alert SET hit_count = hit_count + 1, updated_at = greatest(updated_at, $3),
     first_captured_at = least(first_captured_at, $2),
     last_captured_at = greatest(last_captured_at, $2)
 WHERE alert_id = $1
@@ -131,8 +131,11 @@ async def alert_of(connection: Connection, alert_id: UUID, *, lock: bool = False
 
     Raises `AlertNotFound`, `ReadsRemoved`.
     """
-    query = f"{SELECT_ALERT} WHERE a.alert_id = $1" + (" FOR UPDATE OF a" if lock else "")
-    row = await connection.fetchrow(query, alert_id)
+    return await _alert(connection, alert_id, "FOR UPDATE OF a" if lock else "")
+
+
+async def _alert(connection: Connection, alert_id: UUID, locked: str) -> Alert:
+    row = await connection.fetchrow(f"{SELECT_ALERT} WHERE a.alert_id = $1 {locked}", alert_id)
     if row is None:
         if removed_at := await connection.fetchval(_REMOVED_AT, alert_id):
             raise ReadsRemoved(
@@ -232,6 +235,18 @@ async def steps_of(connection: Connection, alert_id: UUID) -> list[TakenStep]:
         )
         for row in await connection.fetch(_STEPS, alert_id)
     ]
+
+
+async def alert_in_full(
+    connection: Connection, alert_id: UUID
+) -> tuple[Alert, list[AttachedHit], list[TakenStep]]:
+    """The agency's alert, its sightings in order of capture, and its history, all of one moment.
+
+    It can be looked at by many, but not changed till the transaction ends.
+    Raises `AlertNotFound`, `ReadsRemoved`.
+    """
+    alert = await _alert(connection, alert_id, "FOR SHARE OF a")
+    return alert, await hits_of(connection, alert_id), await steps_of(connection, alert_id)
 
 
 def alert_from(row: Any) -> Alert:

@@ -11,7 +11,8 @@ SELECT alert_id, agency_id FROM open_alert
 WHERE state = 'new' AND NOT escalated AND due_at <= $1 ORDER BY due_at LIMIT $2
 """
 _NEXT_DUE = """
-SELECT min(due_at) FROM open_alert WHERE state = 'new' AND NOT escalated
+SELECT min(due_at) FROM open_alert
+WHERE state = 'new' AND NOT escalated AND ($1::timestamptz IS NULL OR due_at > $1)
 """
 _OPEN = """
 SELECT state, category, count(*) AS alerts, min(created_at) AS oldest_created_at
@@ -27,9 +28,9 @@ async def due_unanswered(
     return [(row["alert_id"], row["agency_id"]) for row in rows]
 
 
-async def next_due_at(connection: Connection) -> datetime | None:
-    """When the next answer is due of what is neither answered nor escalated."""
-    due_at: datetime | None = await connection.fetchval(_NEXT_DUE)
+async def next_due_at(connection: Connection, after: datetime | None = None) -> datetime | None:
+    """When the next answer is due (after a time) of what is neither answered nor escalated."""
+    due_at: datetime | None = await connection.fetchval(_NEXT_DUE, after)
     return due_at
 
 
