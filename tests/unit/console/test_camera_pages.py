@@ -260,7 +260,7 @@ async def test_a_credential_is_renewed_only_when_somebody_says_that_the_old_one_
     assert "It still works." in asked.text
     assert double.cameras["elm-street"].credential_sha256 == before
     renewed = await page.post("/cameras/elm-street/credential", {"sure": "yes"})
-    assert "The old one has stopped working" in renewed.text
+    assert "The old one ends within seconds" in renewed.text
     assert re.search(r"elm-street\.[\w-]{43}", renewed.text)
     assert double.cameras["elm-street"].credential_sha256 != before
 

@@ -1,6 +1,6 @@
 """The yearly audit (131.5-d): prepared for a period, read here, taken along; and its findings."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -8,7 +8,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from alpr_console import audit_list_pages
 from alpr_console.domain.forms import Typed, with_times
+from alpr_console.domain.periods import DayUnread, period
+from alpr_console.error_pages import problem_of
 from alpr_console.evidence_pages import handed_on
 from alpr_console.pages import Pages
 from alpr_console.session import Session
@@ -19,13 +22,12 @@ FileName = Literal["report.html", "report.pdf", "tables.zip"]
 Outcome = Literal["explained", "referred"]
 Show = Literal["open", "reviewed", "all"]
 
-# A year of records is read and the whole log recomputed.
-_PREPARES_SECONDS = 300.0
 _REVIEWED = {"open": "false", "reviewed": "true"}
 
 
 def routes(sessions: Sessions, pages: Pages) -> APIRouter:
     router = APIRouter(include_in_schema=False)
+    audit_list_pages.add_to(router, sessions, pages)
     _packages(router, sessions, pages)
     _findings(router, sessions, pages)
     return router
@@ -33,6 +35,8 @@ def routes(sessions: Sessions, pages: Pages) -> APIRouter:
 
 def _packages(router: APIRouter, sessions: Sessions, pages: Pages) -> None:
     signed_in = Depends(sessions.gate())
+    # A page that waits is no sign of somebody being there.
+    waiting = Depends(sessions.gate(passive=True))
 
     async def show(
         request: Request, session: Session, typed: Typed, problem: Problem | None = None,
@@ -58,13 +62,10 @@ def _packages(router: APIRouter, sessions: Sessions, pages: Pages) -> None:
     async def prepare(request: Request, session: Session = signed_in) -> Response:
         typed = Typed.of((await request.form()).items())
         try:
-            body = period(typed, pages)
-            package = await session.call(
-                "access-log", "POST", "/v1/audit/packages", json=body,
-                patience_seconds=_PREPARES_SECONDS,
-            )  # fmt: skip
-        except ValueError:
-            return await show(request, session, typed, _NO_DAY)
+            body = period(typed, pages.zone)
+            package = await session.call("access-log", "POST", "/v1/audit/packages", json=body)
+        except DayUnread as error:
+            return await show(request, session, typed, problem_of(error))
         except Refused as error:
             return await show(request, session, typed, error.here())
         return RedirectResponse(f"/audit/{package['package_id']}", HTTPStatus.SEE_OTHER)
@@ -72,9 +73,22 @@ def _packages(router: APIRouter, sessions: Sessions, pages: Pages) -> None:
     @router.get("/audit/{package_id:uuid}")
     async def package(request: Request, package_id: UUID, session: Session = signed_in) -> Response:
         whole = await session.call("access-log", "GET", f"/v1/audit/packages/{package_id}")
-        return pages.page(
-            request, "audit.html", session, package=with_times(whole), said=whole["summary"]
-        )
+        return pages.page(request, "audit.html", session, **_package(whole))
+
+    @router.get("/audit/{package_id:uuid}/progress")
+    async def progress(request: Request, package_id: UUID, session: Session = waiting) -> Response:
+        """How far it is, asked by the page itself until it is done; then all that it says."""
+        try:
+            path = f"/v1/audit/packages/{package_id}"
+            whole = await session.call("access-log", "GET", path)
+        except Refused as error:
+            if error.here().status < HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            # The service that prepares it is started again, say: it goes on, and so does the page.
+            return pages.page(
+                request, "_audit_progress.html", session, package_id=package_id, package=None
+            )
+        return pages.page(request, "_audit.html", session, **_package(whole))
 
     @router.get("/audit/{package_id:uuid}/files/{name}")
     async def download(package_id: UUID, name: FileName, session: Session = signed_in) -> Response:
@@ -123,15 +137,11 @@ def _findings(router: APIRouter, sessions: Sessions, pages: Pages) -> None:
         return RedirectResponse("/audit/findings?show=reviewed", HTTPStatus.SEE_OTHER)
 
 
-def period(typed: Typed, pages: Pages) -> dict[str, Any]:
-    """From the first moment of the first day to the last of the last, in the console's zone.
-
-    Raises ValueError for what is no day.
-    """
-    first, last = (date.fromisoformat(typed[name]) for name in ("first_day", "last_day"))
-    begins = datetime.combine(first, time(), pages.zone)
-    ends = datetime.combine(last + timedelta(days=1), time(), pages.zone)
-    return {"from": begins.isoformat(), "to": ends.isoformat()}
+def _package(whole: dict[str, Any]) -> dict[str, Any]:
+    """What the templates take."""
+    return {
+        "package_id": whole["package_id"], "package": with_times(whole), "said": whole["summary"]
+    }  # fmt: skip
 
 
 def _finding(one: dict[str, Any]) -> dict[str, Any]:
@@ -139,11 +149,3 @@ def _finding(one: dict[str, Any]) -> dict[str, Any]:
         "records": [with_times(record) for record in one["records"]],
         "reviews": [with_times(review) for review in one["reviews"]],
     }
-
-
-_NO_DAY = Problem(
-    title="A day could not be read",
-    status=HTTPStatus.UNPROCESSABLE_ENTITY,
-    detail="Give the first and the last day of the period.",
-    clause="131.5-d",
-)

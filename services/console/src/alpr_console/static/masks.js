@@ -236,7 +236,8 @@ class Editor {
   }
 
   drop() {
-    if (this.dragged?.moved) this.past = [...this.past, { masks: this.dragged.from, active: this.active }].slice(-MOST_REMEMBERED);
+    if (!this.dragged) return; // drawn anew now, what was pressed would be gone before its click
+    if (this.dragged.moved) this.past = [...this.past, { masks: this.dragged.from, active: this.active }].slice(-MOST_REMEMBERED);
     this.dragged = null;
     this.show();
   }
