@@ -10,6 +10,7 @@ Names that begin with a dot or end in .part, .tmp or .filepart are still being w
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ log = structlog.get_logger()
 
 _ENDED = ("done", "failed")
 _UNFINISHED = (".part", ".tmp", ".filepart")
+_NAME_MAX_BYTES = 200
 DROPPED = Counter("alpr_hotlist_dropped_files_total", "Files of the watched folder", ["outcome"])
 
 
@@ -61,8 +63,12 @@ class WatchedFolder:
             if not await lists_store.is_only_one(connection, "watched folder"):
                 return 0
             for path in whole:
-                if path.is_file():  # else another replica was quicker
+                if not path.is_file():
+                    continue  # another replica was quicker
+                try:
                     await self._import(path, now)
+                except OSError as error:  # this one's: those behind it are not kept waiting
+                    log.error("folder.file_stuck", file=str(path), error=str(error))
         return len(whole)
 
     async def _import(self, path: Path, now: datetime) -> None:
@@ -76,7 +82,11 @@ class WatchedFolder:
             None,
             None,
         )
-        wanted = WantedImport(source=source, file_name=path.name)
+        name = os.fsencode(path.name).decode(errors="replace")
+        wanted = WantedImport(source=source, file_name=name)
+        # Before the import: what cannot be moved afterwards would be imported again and again.
+        for outcome in _ENDED:
+            (path.parent / outcome).mkdir(exist_ok=True)
         try:
             with path.open("rb") as file:
                 report = await import_file(self.importing, person, wanted, file, now)
@@ -105,6 +115,8 @@ class WatchedFolder:
                 continue
             if path.is_symlink():  # it may point anywhere
                 continue
+            if not path.parts[-3].isprintable():  # no text, so no agency's id
+                continue
             found = path.stat()
             yield path, (found.st_size, found.st_mtime_ns)
 
@@ -113,8 +125,9 @@ def _move(path: Path, outcome: str, report: dict[str, Any], now: datetime) -> No
     """The report first: a file that was moved without it would say nothing."""
     assert outcome in _ENDED
     folder = path.parent / outcome
-    folder.mkdir(exist_ok=True)
-    name = f"{now:%Y%m%dT%H%M%S%f}-{path.name}"
+    # With the time before it and the report's ending behind, no longer than a name may be.
+    given = os.fsdecode(os.fsencode(path.name)[-_NAME_MAX_BYTES:])
+    name = f"{now:%Y%m%dT%H%M%S%f}-{given}"
     said = json.dumps({"outcome": outcome, **report}, indent=1, default=str)
     (folder / f"{name}.report.json").write_text(said + "\n", "utf-8")
     path.rename(folder / name)

@@ -115,13 +115,16 @@ async def import_records(
     """
     async with lists.database.transaction(person.agency_id) as connection:
         found = await records_store.records(connection, import_id, _RECORDS_SHOWN)
-        for one in found:
-            if one["ended_at"] is None and await records_store.is_dead(
-                connection, one["import_id"]
-            ):
-                said = {"detail": "The import was interrupted; the list is as it was."}
-                await records_store.end_record(connection, one["import_id"], "failed", 0, said, now)
-                one |= {"state": "failed", "ended_at": now, "report": said}
+        dead = [
+            one["import_id"]
+            for one in found
+            if one["ended_at"] is None and await records_store.is_dead(connection, one["import_id"])
+        ]
+        for one in dead:
+            said = {"detail": "The import was interrupted; the list is as it was."}
+            await records_store.end_record(connection, one, "failed", 0, said, now)
+        if dead:  # one that ended in between is on record as it ended
+            found = await records_store.records(connection, import_id, _RECORDS_SHOWN)
     if import_id is not None and not found:
         raise NotFound(f"Your agency has no import {import_id}.")
     return found
@@ -161,7 +164,8 @@ class _Progress:
 async def _recorded(
     lists: HotLists, record: ImportRecord, reader: ListReader
 ) -> AsyncIterator[tuple[Connection, _Progress]]:
-    """The import's transaction; how it began and ended is kept in others beside it."""
+    """The import's transaction. That it was done is on record by it, and so exactly if it was; how
+    it began, or failed, is kept in others beside it."""
     progress = _Progress(lists, record)
     database = lists.database
     begun = False
@@ -173,6 +177,10 @@ async def _recorded(
             if not begun:
                 raise ImportRunning(f"There is an import {record.import_id} already.")
             yield connection, progress
+            await records_store.end_record(
+                connection, record.import_id, "done", reader.lines_read, progress.report or {},
+                datetime.now(UTC),
+            )  # fmt: skip
     except BaseException as error:
         if begun:
             said: dict[str, Any] = {"detail": "The import failed.", "list": "unchanged"}
@@ -180,15 +188,11 @@ async def _recorded(
                 said |= {"title": error.title, "detail": error.detail, "clause": error.clause}
                 said |= error.extra
             state = "refused" if isinstance(error, AlprError) else "failed"
-            await _ended(progress, state, reader.lines_read, said)
+            async with database.transaction(record.agency_id) as beside:
+                await records_store.end_record(
+                    beside, record.import_id, state, reader.lines_read, said, datetime.now(UTC)
+                )
         raise
-    await _ended(progress, "done", reader.lines_read, progress.report or {})
-
-
-async def _ended(progress: _Progress, state: str, lines: int, report: dict[str, Any]) -> None:
-    record, now = progress.record, datetime.now(UTC)
-    async with progress.lists.database.transaction(record.agency_id) as connection:
-        await records_store.end_record(connection, record.import_id, state, lines, report, now)
 
 
 async def _stage(connection: Connection, reader: ListReader, progress: _Progress) -> None:
