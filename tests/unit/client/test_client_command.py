@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
+from alpr_client import command
 from alpr_client.command import add_commands
 from alpr_client.command import app as real_app
 
@@ -92,3 +93,31 @@ def test_feed_is_a_sub_command_of_alpr() -> None:
 def test_an_input_that_is_not_there_ends_with_a_reason() -> None:
     done = CliRunner().invoke(real_app, ["feed", "/nowhere/at/all"])
     assert done.exit_code == 2
+
+
+def test_a_fault_of_a_command_is_one_line_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> None:
+        raise KeyError("no such thing")
+
+    app, _ = app_with(Offered("broken", broken))
+    monkeypatch.setattr(command, "app", app)
+    monkeypatch.setattr(command, "entry_points", lambda group: [])
+    monkeypatch.setattr("sys.argv", ["alpr", "broken"])
+    monkeypatch.delenv("ALPR_TRACEBACK", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert ended.value.code == 70
+    said = capsys.readouterr().err
+    assert "KeyError" in said
+    assert "Traceback" not in said
+    monkeypatch.setenv("ALPR_TRACEBACK", "1")
+    with pytest.raises(KeyError):
+        command.main()
+
+
+@pytest.mark.parametrize("name", ["sign-in", "sign-out", "whoami", "feed", "audit", "log"])
+def test_the_help_names_every_command_in_a_line_of_its_own(name: str) -> None:
+    done = CliRunner().invoke(real_app, ["--help"], env={"COLUMNS": "200"})
+    assert any(line.strip("│ ").startswith(name) for line in done.output.split("\n"))

@@ -36,6 +36,7 @@ class People:
         name: str,
         role: str,
         rank: str = "",
+        supervisor_rank: str | None = None,
         password: str | None = None,
         leads_until: date | None = None,
         leads_certificate: str | None = None,
@@ -44,7 +45,8 @@ class People:
     ) -> NewPerson:
         """Add somebody; without a password the answer shows a generated one, this once."""
         said = {
-            "username": username, "name": name, "role": role, "rank": rank, "password": password,
+            "username": username, "name": name, "role": role, "rank": rank,
+            "supervisor_rank": supervisor_rank, "password": password,
             "leads_until": leads_until and leads_until.isoformat(),
             "leads_certificate": leads_certificate,
             "alpr_until": alpr_until and alpr_until.isoformat(),
@@ -59,10 +61,17 @@ class People:
         name: str | None = None,
         rank: str | None = None,
         role: str | None = None,
+        supervisor_rank: str | None = None,
         active: bool | None = None,
     ) -> Person:
-        """What is None stays. `active=False` ends their sessions within seconds."""
-        said = without_none({"name": name, "rank": rank, "role": role, "active": active})
+        """What is None stays; an empty `supervisor_rank` takes it away. `active=False` ends their
+        sessions within seconds."""
+        said = without_none(
+            {
+                "name": name, "rank": rank, "role": role, "supervisor_rank": supervisor_rank,
+                "active": active,
+            }
+        )  # fmt: skip
         path = f"/v1/people/{person_id}"
         return await self._transport.model(Person, "identity", "PATCH", path, json=said)
 

@@ -15,6 +15,8 @@ class Person(Answer):
     rank: str = ""
     agency_id: str = ""
     role: str = ""
+    supervisor_rank: str = ""
+    """Of the policy's `supervisor_ranks`; empty: none on record. `rank` is a title alone."""
     active: bool = True
     locked_at: datetime | None = None
     signed_in_at: datetime | None = None

@@ -59,7 +59,13 @@ class Approval(Answer):
     case_number: str = ""
     suspicion: str = ""
     query: dict[str, Any] = Field(default_factory=dict)
+    kind: str = ""
+    deciders: tuple[str, ...] = ()
+    """What the ranks are called that decide on it."""
+    may_decide: bool = False
+    """Whether whoever asks can decide on it now."""
     decided_by_name: str | None = None
+    decided_by_rank: str | None = None
     decided_at: datetime | None = None
     note: str | None = None
     access_id: UUID | None = None
