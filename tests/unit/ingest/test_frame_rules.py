@@ -21,6 +21,7 @@ from alpr_ingest.domain import (
     new_credential,
     parse_capture,
     place_of,
+    refuse_frames_that_outgrow_their_topic,
 )
 from alpr_ingest.refusals import (
     CameraRetired,
@@ -30,6 +31,7 @@ from alpr_ingest.refusals import (
     DeliveredTooLate,
     FrameDetailMalformed,
     FrameRefused,
+    FramesOutgrowTopic,
     FrameWithoutPlace,
     FrameWithoutTime,
     WrongCredential,
@@ -207,3 +209,9 @@ def test_a_credential_fits_its_camera_alone_and_is_not_stored() -> None:
 def test_what_is_no_credential_names_no_camera(text: str) -> None:
     with pytest.raises(WrongCredential):
         camera_id_of(text)
+
+
+def test_a_policy_may_not_allow_pictures_that_kafka_does_not_take() -> None:
+    refuse_frames_that_outgrow_their_topic(Policy())
+    with pytest.raises(FramesOutgrowTopic, match=r"alpr\.frames\.v1"):
+        refuse_frames_that_outgrow_their_topic(Policy(frame_max_bytes=5 * 1024 * 1024))

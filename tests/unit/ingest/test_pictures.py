@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alpr_ingest.pictures import PictureLimits, burn_in, prepare
-from alpr_ingest.refusals import NotAJpeg, PictureTruncated, TooManyPixels
+from alpr_ingest.refusals import FrameTooLarge, NotAJpeg, PictureTruncated, TooManyPixels
 
 LIMITS = PictureLimits(max_bytes=4 * 1024 * 1024, max_pixels=50_000_000)
 SQUARE = ((0.25, 0.25), (0.5, 0.25), (0.5, 0.5), (0.25, 0.5))
@@ -95,6 +95,15 @@ def test_a_masked_picture_does_not_outgrow_the_limit() -> None:
     small = simplejpeg.encode_jpeg(rough, 60)
     limits = PictureLimits(max_bytes=len(small) * 5 // 4, max_pixels=50_000_000)
     assert len(prepare(small, (SQUARE,), limits).jpeg) <= limits.max_bytes
+
+
+def test_a_picture_that_no_masking_makes_small_enough_is_refused() -> None:
+    # Kafka would never take it, and every frame behind it would wait for that.
+    rough = np.random.default_rng(3).integers(0, 255, (600, 800, 3), np.uint8)
+    small = simplejpeg.encode_jpeg(rough, 20)
+    with pytest.raises(FrameTooLarge, match="masked"):
+        prepare(small, (SQUARE,), PictureLimits(len(small), 50_000_000))
+    assert prepare(small, (), PictureLimits(len(small), 50_000_000)).jpeg == small
 
 
 FRACTION = st.floats(0, 1)

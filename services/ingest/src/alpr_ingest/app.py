@@ -24,7 +24,7 @@ from alpr_ingest import store
 from alpr_ingest.api import Parts, camera_routes, frame_problem, frame_routes
 from alpr_ingest.bodies import InFlight
 from alpr_ingest.delivery import Delivery, KafkaFrames
-from alpr_ingest.domain import Camera
+from alpr_ingest.domain import Camera, refuse_frames_that_outgrow_their_topic
 from alpr_ingest.known_cameras import KnownCameras
 from alpr_ingest.pictures import PictureLimits, PictureThreads
 from alpr_ingest.refusals import FrameRefused
@@ -39,8 +39,9 @@ _TORN_KEPT = timedelta(seconds=DEAD_LETTER_RETENTION_SECONDS)
 
 
 def build(settings: Settings) -> FastAPI:
-    """The service, not yet started."""
+    """The service, not yet started. Raises `FramesOutgrowTopic` for a policy it cannot keep."""
     policy = Policy.load(settings.common.policy_file)
+    refuse_frames_that_outgrow_their_topic(policy)
     revocations = Revocations()
     verifier = TokenVerifier.from_file(settings.common.token_public_key_file)
     gate = Gate(verifier, policy, revocations)

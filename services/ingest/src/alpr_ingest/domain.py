@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from alpr_common.policy import Policy
+from alpr_common.topics import FRAMES
 from alpr_ingest.refusals import (
     CameraRetired,
     CameraUnattested,
@@ -18,11 +19,13 @@ from alpr_ingest.refusals import (
     ClockSkewed,
     DeliveredTooLate,
     FrameDetailMalformed,
+    FramesOutgrowTopic,
     FrameWithoutPlace,
     FrameWithoutTime,
     WrongCredential,
 )
 
+_BESIDE_THE_PICTURE_BYTES = 64 * 1024
 CAMERA_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 """Part of Kafka keys, file names and object keys, so nothing that means something there."""
 
@@ -224,6 +227,17 @@ def check_times(capture: Capture, now: datetime, policy: Policy) -> None:
             f"captured_at ({capture.captured_at.isoformat()}) is more than "
             f"{policy.delivery_delay_max_seconds / 3600:g} h before sent_at.",
             limit_seconds=policy.delivery_delay_max_seconds,
+        )
+
+
+def refuse_frames_that_outgrow_their_topic(policy: Policy) -> None:
+    """Raise `FramesOutgrowTopic` when the topic would not take the largest frame that the policy
+    allows: it would wait in the spool, and every frame of its camera behind it."""
+    most = int(FRAMES.config["max.message.bytes"]) - _BESIDE_THE_PICTURE_BYTES
+    if policy.frame_max_bytes > most:
+        raise FramesOutgrowTopic(
+            f"The policy's frame_max_bytes is {policy.frame_max_bytes}; {FRAMES.name} takes "
+            f"pictures of {most} bytes at most. Lower the one or raise the other."
         )
 
 

@@ -12,7 +12,7 @@ import simplejpeg
 
 from alpr_ingest.domain import Polygon
 from alpr_ingest.jpeg import Size, size_of
-from alpr_ingest.refusals import NotAJpeg, PictureTruncated
+from alpr_ingest.refusals import FrameTooLarge, NotAJpeg, PictureTruncated
 
 # Visually lossless first; the lower ones only where the picture would outgrow its limit.
 _QUALITIES = (95, 90, 80, 65)
@@ -51,8 +51,9 @@ class PictureThreads:
 def prepare(jpeg: bytes, masks: Sequence[Polygon], limits: PictureLimits) -> Picture:
     """The picture as it may leave this service: whole, within the limits, masks burned in.
 
-    Without masks the bytes stay as they are. Raises `NotAJpeg`, `PictureTruncated` or
-    `TooManyPixels` (before anything is decoded).
+    Without masks the bytes stay as they are. Raises `NotAJpeg`, `PictureTruncated`,
+    `TooManyPixels` (before anything is decoded) or `FrameTooLarge` (masked, it has outgrown the
+    limit: Kafka would never take it).
     """
     size = size_of(jpeg, limits.max_pixels)
     if not masks:
@@ -107,5 +108,9 @@ def _encode(pixels: npt.NDArray[np.uint8], max_bytes: int) -> bytes:
     for quality in _QUALITIES:
         jpeg = bytes(simplejpeg.encode_jpeg(pixels, quality, "RGB", "420"))
         if len(jpeg) <= max_bytes:
-            break
-    return jpeg
+            return jpeg
+    raise FrameTooLarge(
+        f"The picture has {len(jpeg)} bytes once it is masked and encoded again; it may have "
+        f"{max_bytes}. Send fewer pixels.",
+        limit_bytes=max_bytes,
+    )

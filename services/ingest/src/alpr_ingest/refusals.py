@@ -5,6 +5,10 @@ from http import HTTPStatus
 from alpr_common.errors import AlprError
 
 
+class FramesOutgrowTopic(AlprError):
+    title = "The policy allows pictures that Kafka does not take"
+
+
 class FrameRefused(AlprError):
     """The frame was not taken and nothing of it was kept."""
 
