@@ -10,8 +10,8 @@ import pytest
 from alpr_access_log.holds.domain import HoldReasonMissing, SecondPersonNeeded
 from alpr_common.errors import AlprError
 from alpr_common.policy import Policy
-from alpr_console.audit_pages import period
 from alpr_console.domain.forms import Typed, ids_of, with_times
+from alpr_console.domain.periods import DayUnread, period
 from alpr_console.domain.records import action_text
 from alpr_console.pages import Pages
 from alpr_console.people_pages import by_end, new_person, training_body
@@ -276,10 +276,10 @@ def test_the_roster_has_on_top_who_lapses_first() -> None:
 @pytest.mark.policy("131.5-d")
 def test_an_audits_period_is_whole_days_of_the_agencys_zone() -> None:
     pages = Pages(Policy(), "America/Chicago")
-    asked = period(Typed({"first_day": "2026-01-01", "last_day": "2026-06-30"}), pages)
+    asked = period(Typed({"first_day": "2026-01-01", "last_day": "2026-06-30"}), pages.zone)
     assert asked == {"from": "2026-01-01T00:00:00-06:00", "to": "2026-07-01T00:00:00-05:00"}
-    with pytest.raises(ValueError, match="isoformat"):
-        period(Typed({"first_day": "soon"}), pages)
+    with pytest.raises(DayUnread, match="first and the last day"):
+        period(Typed({"first_day": "soon"}), pages.zone)
 
 
 def test_times_become_times_and_the_rest_stays() -> None:

@@ -6,35 +6,26 @@ from http import HTTPStatus
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
 
-from alpr_access_log.audit import figures, given
+from alpr_access_log.audit import figures, list_api
 from alpr_access_log.audit.bodies import (
     AnalysisShown,
-    CasesGiven,
     FindingPage,
-    ListsShown,
-    OwnPlatesShown,
     PackagePage,
     PeriodAsked,
-    PersonId,
-    PlatesGiven,
     ReviewAsked,
-    ShiftsGiven,
 )
-from alpr_access_log.audit.handlers import findings, lists, packages
-from alpr_access_log.audit.handlers.auditing import Audit
-from alpr_access_log.audit.preparing import Preparing
+from alpr_access_log.audit.handlers import findings, packages
+from alpr_access_log.audit.injected import AUDITORS, TheAudit, ThePreparing
 from alpr_access_log.audit.store.keeping import FindingFilter
 from alpr_access_log.audit.summary import FindingShown, PackageShown, PackageWhole, Summary
 from alpr_access_log.cursors import cursor_of, position_of
 from alpr_access_log.recorded import NOT_KEPT, recorded_router
 from alpr_common.auth import Gate, Principal
 from alpr_common.messages.base import Instant
-from alpr_common.policy import Role
 from alpr_common.web import StorableText
 
-AUDITORS = (Role.ADMINISTRATOR, Role.AUDITOR, Role.SUPERVISOR)
 _BODY_MAX_BYTES = 12 * 1024 * 1024
 # The page draws its figures itself and needs nothing from anywhere.
 _PAGE_ALONE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
@@ -42,26 +33,12 @@ _PAGE_ALONE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe
 FileName = Literal["report.html", "report.pdf", "tables.zip"]
 
 
-def _audit(request: Request) -> Audit:
-    audit: Audit = request.app.state.audit
-    return audit
-
-
-def _preparing(request: Request) -> Preparing:
-    preparing: Preparing = request.app.state.preparing
-    return preparing
-
-
-TheAudit = Annotated[Audit, Depends(_audit)]
-ThePreparing = Annotated[Preparing, Depends(_preparing)]
-
-
 def router(gate: Gate) -> APIRouter:
     """All routes of the audit."""
     routes = recorded_router("/v1/audit", "audit", body_max_bytes=_BODY_MAX_BYTES)
     _packages(routes, gate)
     _findings(routes, gate)
-    _lists(routes, gate)
+    list_api.add_to(routes, gate)
     return routes
 
 
@@ -167,51 +144,3 @@ def _findings(routes: APIRouter, gate: Gate) -> None:
         return await findings.review(
             audit, principal, finding_id, asked.outcome, asked.note, datetime.now(UTC)
         )
-
-
-def _lists(routes: APIRouter, gate: Gate) -> None:
-    giver = Annotated[Principal, Depends(gate.signed_in(Role.ADMINISTRATOR, Role.SUPERVISOR))]
-    administrator = Annotated[Principal, Depends(gate.signed_in(Role.ADMINISTRATOR))]
-
-    @routes.get("/lists")
-    async def show_lists(
-        principal: Annotated[Principal, Depends(gate.signed_in(*AUDITORS))], audit: TheAudit
-    ) -> ListsShown:
-        """Which lists the agency gave: shifts, cases, own and relatives' plates (counts alone)."""
-        shown, plates = await lists.show(audit, principal, datetime.now(UTC))
-        own = plates if principal.role is Role.ADMINISTRATOR else []
-        return ListsShown(lists=shown, own_plates=[OwnPlatesShown(**vars(one)) for one in own])
-
-    @routes.put("/lists/shifts")
-    async def give_shifts(asked: ShiftsGiven, principal: giver, audit: TheAudit) -> ListsShown:
-        """Replace the list of shifts, as JSON or CSV."""
-        rows = given.rows_of(asked.csv) if asked.csv is not None else [
-            {"person_id": one.person_id, "begins_at": one.begins_at.isoformat(),
-             "ends_at": one.ends_at.isoformat()}
-            for one in asked.shifts
-        ]  # fmt: skip
-        shown = await lists.give_shifts(
-            audit, principal, asked.from_at, asked.to_at, given.shifts_of(rows), datetime.now(UTC)
-        )
-        return ListsShown(lists=shown, own_plates=[])
-
-    @routes.put("/lists/cases")
-    async def give_cases(asked: CasesGiven, principal: giver, audit: TheAudit) -> ListsShown:
-        """Replace the list of case and incident numbers, as JSON or CSV."""
-        rows = given.rows_of(asked.csv) if asked.csv is not None else [
-            {"case_number": one} for one in asked.case_numbers
-        ]  # fmt: skip
-        shown = await lists.give_cases(
-            audit, principal, asked.to_at, given.cases_of(rows), datetime.now(UTC)
-        )
-        return ListsShown(lists=shown, own_plates=[])
-
-    @routes.put("/lists/plates/{person_id}")
-    async def give_plates(
-        person_id: PersonId, asked: PlatesGiven, principal: administrator, audit: TheAudit
-    ) -> ListsShown:
-        """Replace a person's own and relatives' plates; they are kept as keyed hashes alone."""
-        shown = await lists.give_plates(
-            audit, principal, person_id, given.plates_of(asked.plates), datetime.now(UTC)
-        )
-        return ListsShown(lists=shown, own_plates=[])

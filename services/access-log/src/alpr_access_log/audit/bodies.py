@@ -97,6 +97,17 @@ class OwnPlatesShown(BaseModel):
     of_another_key: int = Field(description="hashed with another key; give them again")
 
 
+class ListChecked(BaseModel):
+    """What a list says; nothing of it was kept."""
+
+    entries: int
+    repeated: int = Field(description="lines that say what another line says")
+    people: int | None = Field(default=None, description="of shifts: how many people have one")
+    first_at: Instant | None = Field(default=None, description="when the first shift begins")
+    last_at: Instant | None = Field(default=None, description="when the last shift ends")
+    outside: int = Field(default=0, description="shifts that lie outside of the period")
+
+
 class ListsShown(BaseModel):
     lists: list[GivenList]
     own_plates: list[OwnPlatesShown] = Field(description="for administrators alone")

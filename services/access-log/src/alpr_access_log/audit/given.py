@@ -18,6 +18,8 @@ _SHOWN_FAULTS = 20
 
 
 class ListMalformed(AlprError):
+    """A list of which some lines cannot be read; of none of it is anything kept."""
+
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "The list cannot be read"
 
@@ -44,7 +46,7 @@ def shifts_of(rows: Iterable[Mapping[str, str | None]]) -> list[GivenShift]:
                 raise ValueError("the shift ends before it begins")
             shifts.add(GivenShift(person, begins_at, ends_at))
         except (ValueError, OverflowError) as error:
-            faults.append(f"line {line}: {error}")
+            faults.append((f"line {line}", str(error)))
     _refuse(faults)
     return sorted(shifts)
 
@@ -62,7 +64,7 @@ def cases_of(rows: Iterable[Mapping[str, str | None]]) -> list[str]:
     for line, row in enumerate(rows, 2):
         key = case_key(row.get("case_number"))
         if key is None:
-            faults.append(f"line {line}: `case_number` is missing")
+            faults.append((f"line {line}", "`case_number` is missing"))
         else:
             keys.add(key)
     _refuse(faults)
@@ -75,7 +77,8 @@ def plates_of(plates: Iterable[str]) -> list[str]:
     for number, plate in enumerate(plates, 1):
         written = normalize(plate)
         if not 1 <= len(written) <= MAX_LENGTH:
-            faults.append(f"plate {number}: a plate has 1 to {MAX_LENGTH} letters and digits")
+            said = f"a plate has 1 to {MAX_LENGTH} letters and digits"
+            faults.append((f"plate {number}", said))
         else:
             keys.add(match_key(written))
     _refuse(faults)
@@ -91,10 +94,18 @@ def rows_of(text: str) -> list[dict[str, str | None]]:
             for row in reader
         ]
     except csv.Error as error:
-        raise ListMalformed(f"line {reader.line_num}: {error}") from error
+        raise _malformed([(f"line {reader.line_num}", str(error))]) from error
 
 
-def _refuse(faults: list[str]) -> None:
+def _refuse(faults: list[tuple[str, str]]) -> None:
     if faults:
-        more = f"; and {len(faults) - _SHOWN_FAULTS} more" if len(faults) > _SHOWN_FAULTS else ""
-        raise ListMalformed("; ".join(faults[:_SHOWN_FAULTS]) + more)
+        raise _malformed(faults)
+
+
+def _malformed(faults: list[tuple[str, str]]) -> ListMalformed:
+    """A refusal that names what is wrong where, as text and for programs."""
+    shown = faults[:_SHOWN_FAULTS]
+    if len(faults) > len(shown):
+        shown.append(("and", f"{len(faults) - len(shown)} more"))
+    text = "; ".join(f"{where}: {what}" for where, what in shown)
+    return ListMalformed(text, faults=[{"where": where, "what": what} for where, what in shown])

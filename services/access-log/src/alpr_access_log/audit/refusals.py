@@ -40,6 +40,10 @@ class PackageNotFound(NotFound):
     title = "There is no such audit package"
 
 
+class ListNotGiven(NotFound):
+    title = "That list was not given"
+
+
 class OwnFinding(AlprError):
     status = HTTPStatus.FORBIDDEN
     title = "A finding is reviewed by somebody whom it is not about"

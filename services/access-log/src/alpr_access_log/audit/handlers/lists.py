@@ -7,6 +7,7 @@ from alpr_access_log import store
 from alpr_access_log.audit.figures import lists_of
 from alpr_access_log.audit.given import GivenShift, ListMalformed
 from alpr_access_log.audit.handlers.auditing import Audit, record_of
+from alpr_access_log.audit.refusals import ListNotGiven
 from alpr_access_log.audit.store import lists as given
 from alpr_access_log.audit.store.lists import Note, OwnPlates
 from alpr_access_log.audit.summary import GivenList
@@ -25,13 +26,18 @@ async def show(
     return shown, plates
 
 
+def check_period(from_at: datetime, to_at: datetime) -> None:
+    """Raises `ListMalformed` for a period without any time in it."""
+    if from_at >= to_at:
+        raise ListMalformed("Say `from` and a later `to`.")
+
+
 async def give_shifts(
     audit: Audit, principal: Principal, from_at: datetime, to_at: datetime,
     shifts: Sequence[GivenShift], now: datetime,
 ) -> list[GivenList]:  # fmt: skip
     """Replace the list of shifts. Raises `ListMalformed`."""
-    if from_at >= to_at:
-        raise ListMalformed("Say `from` and a later `to`.")
+    check_period(from_at, to_at)
     agency_id = principal.agency_id
     async with store.recording(audit.database, agency_id) as connection:
         await given.replace_shifts(connection, agency_id, shifts)
@@ -62,6 +68,55 @@ async def give_plates(
         return await _noted(
             connection, audit, principal, note, "audit.own_plates.given", now, person_id
         )
+
+
+async def check(audit: Audit, principal: Principal, kind: str, entries: int, now: datetime) -> None:
+    """Record that somebody had a list read that they may give later; nothing of it is kept."""
+    agency_id = principal.agency_id
+    async with store.recording(audit.database, agency_id) as connection:
+        subject = f"audit-list:{kind}"
+        record = record_of(principal, "audit.list.checked", subject, now, entries=entries)
+        await store.append(connection, record)
+
+
+async def withdraw(
+    audit: Audit, principal: Principal, kind: str, now: datetime
+) -> tuple[list[GivenList], list[OwnPlates]]:
+    """Take the list of shifts or cases back, as if it had never been given: the rules that need it
+    are not applied. Raises `ListNotGiven`."""
+    agency_id = principal.agency_id
+    async with store.recording(audit.database, agency_id) as connection:
+        if not await given.drop_note(connection, agency_id, kind):
+            raise ListNotGiven("Look at the lists that there are.")
+        if kind == "shifts":
+            await given.replace_shifts(connection, agency_id, ())
+        else:
+            await given.replace_cases(connection, agency_id, ())
+        record = record_of(principal, f"audit.{kind}.withdrawn", f"audit-list:{kind}", now)
+        await store.append(connection, record)
+        return await _lists(connection, audit, agency_id)
+
+
+async def withdraw_plates(
+    audit: Audit, principal: Principal, person_id: str, now: datetime
+) -> tuple[list[GivenList], list[OwnPlates]]:
+    """Take a person's own and relatives' plates off the list. Raises `ListNotGiven`."""
+    agency_id, key_id = principal.agency_id, audit.plate_key.key_id
+    async with store.recording(audit.database, agency_id) as connection:
+        counts = await given.plate_counts(connection, agency_id, key_id)
+        if person_id not in {one.person_id for one in counts}:
+            raise ListNotGiven("There are no plates of that person.")
+        total = await given.replace_plates(connection, agency_id, person_id, (), key_id)
+        if total:
+            await given.note(
+                connection, agency_id, _note("plates", None, now, total, principal, now)
+            )
+        else:
+            await given.drop_note(connection, agency_id, "plates")
+        subject = f"person:{person_id}"
+        record = record_of(principal, "audit.own_plates.withdrawn", subject, now, entries=total)
+        await store.append(connection, record)
+        return await _lists(connection, audit, agency_id)
 
 
 def _note(

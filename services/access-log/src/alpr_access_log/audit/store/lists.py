@@ -20,6 +20,7 @@ _NOTES = """
 SELECT kind, from_at, to_at, entries, given_at, given_by_id, given_by_name FROM audit_list
 WHERE agency_id = $1 ORDER BY kind
 """
+_DROP_NOTE = "DELETE FROM audit_list WHERE agency_id = $1 AND kind = $2 RETURNING kind"
 _CLEAR_SHIFTS = "DELETE FROM audit_shift WHERE agency_id = $1"
 _CLEAR_CASES = "DELETE FROM audit_case WHERE agency_id = $1"
 _ADD_CASES = "INSERT INTO audit_case (agency_id, case_key) SELECT $1, unnest($2::text[])"
@@ -74,6 +75,11 @@ async def note(connection: Connection, agency_id: str, said: Note) -> None:
         _NOTE, agency_id, said.kind, said.from_at, said.to_at, said.entries, said.given_at,
         said.given_by_id, said.given_by_name,
     )  # fmt: skip
+
+
+async def drop_note(connection: Connection, agency_id: str, kind: str) -> bool:
+    """Forget that a list was given; whether it had been."""
+    return await connection.fetchval(_DROP_NOTE, agency_id, kind) is not None
 
 
 async def replace_shifts(
