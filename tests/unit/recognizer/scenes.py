@@ -33,8 +33,10 @@ def reading(text: str, confidence: float = 0.9, doubts: dict[int, str] | None = 
     return Reading(text, confidence, rows, 0.99, {"us-il": 0.9, "us-in": 0.1})
 
 
-def sighting(text: str, x: float, y: float = 400, confidence: float = 0.9) -> Sighting:
-    return Sighting(PlateBox(x, y, x + 100, y + 40, 0.9), reading(text, confidence))
+def sighting(
+    text: str, x: float, y: float = 400, confidence: float = 0.9, *, width: float = 100
+) -> Sighting:
+    return Sighting(PlateBox(x, y, x + width, y + 40, 0.9), reading(text, confidence))
 
 
 @dataclass(frozen=True)

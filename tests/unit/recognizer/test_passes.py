@@ -65,6 +65,74 @@ def test_the_read_goes_out_as_soon_as_it_is_sure() -> None:
     assert at < 1.0
 
 
+def test_a_wide_plate_that_is_sure_goes_out_on_its_first_frame() -> None:
+    shown = [Shown("cam", i * 0.2, [sighting("AB1234", 50 + 180 * i, 400, 0.99)]) for i in range(6)]
+    ((_, frames, at),) = reads_of(shown)
+    assert (frames, at) == (1, 0.0)
+
+
+def test_a_narrow_plate_waits_for_a_second_frame_to_say_the_same() -> None:
+    shown = [
+        Shown("cam", i * 0.2, [sighting("AB1234", 50 + 100 * i, 400, 0.99, width=60)])
+        for i in range(6)
+    ]
+    ((_, frames, at),) = reads_of(shown)
+    assert (frames, at) == (2, 0.2)
+
+
+def test_what_glare_leaves_of_a_plate_does_not_go_out_before_the_whole() -> None:
+    whole = [sighting("9278652", 404, 400, 0.98, width=80)]
+    shown = [
+        Shown("cam", 0.0, [sighting("92786", 400, 400, 0.997, width=56)]),
+        *[Shown("cam", i * 0.2, whole) for i in range(1, 5)],
+    ]
+    assert plates(reads_of(shown)) == ["9278652"]
+
+
+def test_a_piece_of_a_plate_read_surely_is_no_vehicle_of_its_own() -> None:
+    whole = sighting("XCSKF427", 400, 400, 0.97, width=81)
+    piece = sighting("SKF427", 427, 400, 0.995, width=54)
+    shown = [Shown("cam", i * 0.2, [piece if i % 2 else whole]) for i in range(6)]
+    assert plates(reads_of(shown)) == ["XCSKF427"]
+
+
+def test_what_a_post_leaves_to_both_its_sides_is_one_plate() -> None:
+    split = [
+        sighting("HDT", 400, 400, 0.92, width=34),
+        sighting("368", 446, 400, 0.95, width=34),
+    ]
+    whole = [sighting("HDT368", 400, 400, 0.7, width=80)]
+    shown = [Shown("cam", i * 0.2, split if i == 3 else whole) for i in range(6)]
+    assert plates(reads_of(shown, confidence=2)) == ["HDT368"]
+
+
+def test_two_pieces_seen_before_the_whole_are_one_plate() -> None:
+    split = [
+        sighting("IXN", 400, 400, 0.87, width=34),
+        sighting("239", 446, 400, 0.87, width=34),
+    ]
+    whole = [sighting("IXN239", 400, 400, 0.9, width=80)]
+    shown = [Shown("cam", i * 0.2, whole if i else split) for i in range(6)]
+    assert plates(reads_of(shown)) == ["IXN239"]
+
+
+def test_a_small_plate_beside_a_large_one_is_a_vehicle_of_its_own() -> None:
+    both = [
+        sighting("AB1234", 400, 400, 0.97, width=120),
+        sighting("AB12", 540, 405, 0.97, width=50),
+    ]
+    assert plates(reads_of([Shown("cam", i * 0.2, both) for i in range(4)])) == ["AB12", "AB1234"]
+
+
+def test_a_plate_that_hides_another_does_not_take_its_read() -> None:
+    far = [Shown("cam", i * 0.2, [sighting("XY98", 440, 405, 0.93, width=40)]) for i in range(3)]
+    near = [
+        Shown("cam", 0.6 + i * 0.2, [sighting("AB1234", 400, 400, 0.97, width=120)])
+        for i in range(3)
+    ]
+    assert plates(reads_of(far + near)) == ["AB1234", "XY98"]
+
+
 def test_an_unsure_read_goes_out_within_a_second_of_the_passes_end() -> None:
     shown = drive_by("cam", "AB1234", 0, frames=3, confidence=0.45)
     ((_, frames, at),) = reads_of(shown)

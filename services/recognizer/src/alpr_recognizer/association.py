@@ -10,11 +10,18 @@ from typing import NamedTuple
 from alpr_common.plates import match_key
 
 _CONFIDENT = 230  # of 255
+_HALF = 128
 _SIMILAR = 0.6
 _STATIONARY_SIMILAR = 0.8
 _STATIONARY_OVERLAP = 0.5
 _LATE_OVERLAP = 0.3
 _TELLING_LENGTH = 4
+_LEAST_PART = 3
+_PIECE_COVERED = 0.6
+_PIECE_WIDTH = 0.7
+
+Corners = tuple[float, float, float, float]
+"""x1, y1, x2, y2."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class Place(NamedTuple):
     def width(self) -> int:
         return max(1, self.x2 - self.x1)
 
-    def at(self, ms: int) -> tuple[float, float, float, float]:
+    def at(self, ms: int) -> Corners:
         """The box that the motion leads to."""
         seconds = min(1.0, max(0.0, (ms - self.seen_ms) / 1000))
         dx, dy = self.speed_x * seconds, self.speed_y * seconds
@@ -62,17 +69,20 @@ class Place(NamedTuple):
 def followed(before: Place, seen: Place) -> Place:
     """The place after `seen` was taken as the same plate: with a speed, unless it came late.
 
-    The text is that of the surest single frame, not the voted one: votes end when a read goes out,
-    and when that happens depends on the clock.
+    The text is that of the surest single frame, or of one that shows more of it; not the voted
+    one: votes end when a read goes out, and when that happens depends on the clock.
     """
-    if seen.text and (not before.text or seen.confidence >= before.confidence):
-        text, confidence = seen.text, seen.confidence
-    else:
-        text, confidence = before.text, before.confidence
-    before = before._replace(text=text, confidence=confidence)
+    told = seen if _tells_more(seen, before) else before
+    before = before._replace(text=told.text, confidence=told.confidence)
     elapsed = seen.seen_ms - before.seen_ms
     if elapsed <= 0:
         return before
+    if is_within(before, seen):
+        # Only a piece of the plate is to be seen: that says nothing about how the whole moves.
+        x1, y1, x2, y2 = (max(0, min(65535, round(v))) for v in before.at(seen.seen_ms))
+        return before._replace(x1=x1, y1=y1, x2=x2, y2=y2, seen_ms=seen.seen_ms)
+    if is_within(seen, before):
+        return before._replace(x1=seen.x1, y1=seen.y1, x2=seen.x2, y2=seen.y2, seen_ms=seen.seen_ms)
     dx = (seen.x1 + seen.x2 - before.x1 - before.x2) * 500 / elapsed
     dy = (seen.y1 + seen.y2 - before.y1 - before.y2) * 500 / elapsed
     if before.moving:
@@ -80,8 +90,18 @@ def followed(before: Place, seen: Place) -> Place:
         dx, dy = (dx + before.speed_x) / 2, (dy + before.speed_y) / 2
     return Place(
         seen.x1, seen.y1, seen.x2, seen.y2, _bounded(dx), _bounded(dy), True,
-        seen.seen_ms, text, confidence,
+        seen.seen_ms, before.text, before.confidence,
     )  # fmt: skip
+
+
+def _tells_more(seen: Place, before: Place) -> bool:
+    if not seen.text or not before.text:
+        return bool(seen.text)
+    if _is_part(before.text, seen.text):
+        return seen.confidence >= _HALF
+    if _is_part(seen.text, before.text):
+        return before.confidence < _HALF
+    return seen.confidence >= before.confidence
 
 
 def _bounded(speed: float) -> int:
@@ -112,10 +132,13 @@ def _moving_affinity(
     same_key = len(seen.text) >= _TELLING_LENGTH and match_key(seen.text) == match_key(known.text)
     if same_key:
         return 2.0 + overlap
+    if is_piece(rules, seen, known) or is_piece(rules, known, seen):
+        return 1.0 + overlap
     sure = known.confidence >= _CONFIDENT and seen.confidence >= _CONFIDENT
     if sure:
         # Two certain texts that differ are two vehicles, unless the box hardly moved.
-        near = overlap >= _STATIONARY_OVERLAP and elapsed <= 0.5
+        still = max(overlap, _overlap(_corners(known), seen))
+        near = still >= _STATIONARY_OVERLAP and elapsed <= 0.5
         return likeness + overlap if near and likeness >= _SIMILAR else None
     reach = known.width * ((0.7 + 8 * elapsed) if known.moving else (1 + 20 * elapsed))
     away = _distance(known.at(seen.seen_ms), seen)
@@ -126,16 +149,48 @@ def _moving_affinity(
     return overlap + 0.1 if close and elapsed <= rules.gap_seconds else None
 
 
-def _overlap(a: tuple[float, float, float, float], b: Place) -> float:
-    wide = min(a[2], b.x2) - max(a[0], b.x1)
-    high = min(a[3], b.y2) - max(a[1], b.y1)
-    if wide <= 0 or high <= 0:
-        return 0.0
+def is_piece(rules: PassRules, piece: Place, whole: Place) -> bool:
+    """Whether `piece` is `whole` cut short, by glare or a post: its text a part of the other's,
+    nearly all of its box within the other's, seen a moment apart. Read surely as such pieces are,
+    they are no vehicles of their own."""
+    if not _is_part(piece.text, whole.text):
+        return False
+    return abs(piece.seen_ms - whole.seen_ms) <= rules.gap_seconds * 1000 and _lies_in(piece, whole)
+
+
+def _is_part(text: str, whole: str) -> bool:
+    return _LEAST_PART <= len(text) < len(whole) and match_key(text) in match_key(whole)
+
+
+def is_within(known: Place, seen: Place) -> bool:
+    """Whether the box seen is narrower than the known plate and where that is now: there is no
+    room for another plate."""
+    return seen.width < _PIECE_WIDTH * known.width and _lies_in(seen, known)
+
+
+def _lies_in(piece: Place, whole: Place) -> bool:
+    # How a piece moves is not known: what hides the rest moves, too.
+    shared = _shared(whole.at(max(piece.seen_ms, whole.seen_ms)), _corners(piece))
+    return shared >= _PIECE_COVERED * piece.width * (piece.y2 - piece.y1)
+
+
+def _corners(place: Place) -> Corners:
+    return place.x1, place.y1, place.x2, place.y2
+
+
+def _overlap(a: Corners, b: Place) -> float:
+    shared = _shared(a, _corners(b))
     areas = (a[2] - a[0]) * (a[3] - a[1]) + (b.x2 - b.x1) * (b.y2 - b.y1)
-    return float(wide * high / max(1e-9, areas - wide * high))
+    return float(shared / max(1e-9, areas - shared))
 
 
-def _distance(a: tuple[float, float, float, float], b: Place) -> float:
+def _shared(a: Corners, b: Corners) -> float:
+    wide = min(a[2], b[2]) - max(a[0], b[0])
+    high = min(a[3], b[3]) - max(a[1], b[1])
+    return wide * high if wide > 0 and high > 0 else 0.0
+
+
+def _distance(a: Corners, b: Place) -> float:
     dx = (a[0] + a[2] - b.x1 - b.x2) / 2
     dy = (a[1] + a[3] - b.y1 - b.y2) / 2
     return float((dx * dx + dy * dy) ** 0.5)

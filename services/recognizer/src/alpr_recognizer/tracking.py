@@ -12,7 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from alpr_common.messages.frame import Frame
-from alpr_recognizer.association import PassRules, Place, affinity, followed
+from alpr_recognizer.association import PassRules, Place, affinity, followed, is_piece, is_within
 from alpr_recognizer.domain import NO_READING, PlateBox, Reading, ReadingLimits, Sighting
 from alpr_recognizer.voting import Votes
 
@@ -24,6 +24,9 @@ class EmissionRules:
     """When a pass has been seen well enough for its read to go out before it ends."""
 
     confidence: float = 0.98
+    alone_from_px: float = 100.0
+    """One frame is enough only from this plate width on. Of a narrower plate, what glare or a post
+    leaves to be seen is read as a whole one, and surely; another frame must say the same."""
     after_seconds: float = 2.5
     """Seen for this long, an acceptable text goes out although it may yet improve."""
     undecided_seconds: float = 10.0
@@ -118,6 +121,7 @@ class CameraPasses:
 
     def __init__(self, rules: PassRules, limits: ReadingLimits, emission: EmissionRules) -> None:
         self._rules, self._limits, self._emission = rules, limits, emission
+        self._gap_ms = rules.gap_seconds * 1000
         self.passes: list[Pass] = []
 
     @property
@@ -136,8 +140,12 @@ class CameraPasses:
         for _, index, candidate in self._candidates(places):
             if index not in taken and all(candidate is not p for p in taken.values()):
                 taken[index] = candidate
+        occupied = [p.place for p in taken.values() if now_ms - p.place.seen_ms <= self._gap_ms]
         for position, (sighting, place) in enumerate(zip(ordered, places, strict=True)):
             known = taken.get(position)
+            if known is None and any(is_within(p, place) for p in occupied):
+                # What a post leaves to both its sides is not two plates.
+                continue
             if known is None:
                 known = Pass(
                     seen.frame.frame_id, position, seen.offset, now_ms, place, seen.arrived_ms
@@ -145,8 +153,19 @@ class CameraPasses:
                 known.is_emitted = (seen.offset, position) in already_emitted
                 self.passes.append(known)
             self._add(known, seen, sighting, place)
+        self._absorb(places, taken)
         self._end_unseen(now_ms)
         self._forget()
+
+    def _absorb(self, places: Sequence[Place], taken: dict[int, Pass]) -> None:
+        """Pieces that were held for plates of their own are none once the whole is seen there."""
+        whole = [places[index] for index in taken]
+        for other in self.passes:
+            is_continued = any(other is known for known in taken.values())
+            if not other.is_open or is_continued:
+                continue
+            if any(is_piece(self._rules, other.place, place) for place in whole):
+                other.settle(emitted=True)
 
     def _candidates(self, places: list[Place]) -> list[tuple[float, int, Pass]]:
         found = []
@@ -212,13 +231,19 @@ class CameraPasses:
             voted = known.consensus
             acceptable = self._limits.accept(voted)
             seen_ms = known.place.seen_ms - known.votes_since_ms
-            sure = voted.confidence >= self._emission.confidence
             long_seen = seen_ms >= self._emission.after_seconds * 1000
-            if acceptable and (known.has_ended or sure or long_seen):
+            if acceptable and (known.has_ended or long_seen or self._is_sure(known, voted)):
                 out.append((known, voted))
             elif known.has_ended:
                 known.settle(emitted=False)
         return out
+
+    def _is_sure(self, known: Pass, voted: Reading) -> bool:
+        """Whether waiting for more frames is not worth the time."""
+        if voted.confidence < self._emission.confidence:
+            return False
+        wide = known.best is not None and known.best.box.width >= self._emission.alone_from_px
+        return wide or known.votes.agreeing > 1
 
 
 def _place(sighting: Sighting, ms: int) -> Place:
