@@ -173,6 +173,28 @@ async def test_nobody_is_made_up_and_another_agencys_people_are_not_let_in(
     assert count["n"] == 0
 
 
+async def test_a_look_alike_of_an_account_name_is_nobody_here(county: County) -> None:
+    person = await county.identity.person()
+    # Full-width letters, which a provider takes for another account's, and spaces around it.
+    wide = "".join(chr(ord(letter) + 0xFEE0) for letter in person.username)
+    for claimed in (wide, f" {person.username}", f"{person.username}\u00a0"):
+        county.provider.subjects = {claimed: "an-attacker"}
+        assert (await county.sign_in(claimed)).status_code == 401, claimed
+        assert (await county.causes())[-1] == "no user name"
+    assert (await county.sign_in(person.username)).status_code == 200
+
+
+async def test_who_became_a_service_account_is_not_let_in_by_an_old_link(county: County) -> None:
+    person = await county.identity.person()
+    assert (await county.sign_in(person.username)).status_code == 200
+    administrator = await county.identity.administrator()
+    changed = await county.identity.client.patch(
+        f"/v1/people/{person.person_id}", json={"role": "service"}, headers=administrator
+    )
+    assert changed.status_code == 200
+    await county.refused(person, "a service account")
+
+
 @pytest.mark.parametrize(
     ("column", "cause"), [("locked_at = now()", "locked"), ("active = false", "not active")]
 )

@@ -49,6 +49,7 @@ def test_two_providers_of_one_name_are_refused(tmp_path: Path) -> None:
         {"scopes": ["profile"]},
         {"provider_id": "No Spaces"},
         {"clock_skew_seconds": 3600},
+        {"strip_domain": True},
         {"secret": "in the file itself"},
     ],
 )

@@ -85,7 +85,7 @@ async def confirmed(
         return
     fresh = await identity.passwords.hash(claim.password) if verdict.stale else None
     person = attempt.credentials.person
-    lacks_code, codes_left = False, 0
+    needed: SecondFactorNeeded | None = None
     async with identity.database.transaction(person.agency_id) as connection:
         # Locked, deactivated or changed while the password was checked: what holds now decides.
         latest = await store.lock_credentials_by_id(connection, person.person_id)
@@ -106,19 +106,25 @@ async def confirmed(
                     await store.rehash_password(connection, person.person_id, fresh)
                 yield Confirmed(connection, latest.person, _SHOWN[shown])
                 return
-            lacks_code, cause = shown is Shown.MISSING, "wrong second factor"
-        if lacks_code:
+            cause = "wrong second factor"
+            if shown is Shown.MISSING:
+                needed = await _needed(connection, latest.person)
+        if needed is not None:
             await store.drop_failure(connection, attempt.failure_id)
-            codes_left = await factor_store.count_codes(connection, person.person_id)
         elif latest is not None:
             await _refuse(connection, identity, latest.person, cause, claim.address, now)
-    if lacks_code:
-        raise SecondFactorNeeded(
-            app=person.second_factor_at is not None,
-            recovery_code=codes_left > 0,
-            passkey=person.has_passkey,
-        )
+    if needed is not None:
+        raise needed
     yield None
+
+
+async def _needed(connection: Connection, person: Person) -> SecondFactorNeeded:
+    """By which ways somebody can show their second factor."""
+    codes_left = await factor_store.count_codes(connection, person.person_id)
+    return SecondFactorNeeded(
+        app=person.second_factor_at is not None, recovery_code=codes_left > 0,
+        passkey=person.has_passkey,
+    )  # fmt: skip
 
 
 async def _begin(identity: Identity, claim: Claim, now: datetime) -> _Attempt | None:

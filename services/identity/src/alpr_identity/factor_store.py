@@ -17,12 +17,19 @@ _BEGIN = """
 INSERT INTO second_factor (person_id, agency_id, pending_secret, pending_until)
 VALUES ($1, $2, $3, $4)
 ON CONFLICT (person_id) DO UPDATE
-SET pending_secret = excluded.pending_secret, pending_until = excluded.pending_until
+SET pending_secret = excluded.pending_secret, pending_until = excluded.pending_until,
+    pending_failures = 0
 """
 _CONFIRM = """
 UPDATE second_factor SET sealed_secret = pending_secret, confirmed_at = $2, last_step = $3,
     pending_secret = NULL, pending_until = NULL
 WHERE person_id = $1
+"""
+_NOTE_WRONG = """
+UPDATE second_factor SET pending_failures = pending_failures + 1,
+    pending_secret = CASE WHEN pending_failures + 1 < $2 THEN pending_secret END,
+    pending_until = CASE WHEN pending_failures + 1 < $2 THEN pending_until END
+WHERE person_id = $1 RETURNING pending_secret IS NOT NULL
 """
 _SPEND_STEP = "UPDATE second_factor SET last_step = $2 WHERE person_id = $1"
 _REMOVE = "DELETE FROM second_factor WHERE person_id = $1"
@@ -97,6 +104,12 @@ async def begin_factor(
 
 async def confirm_factor(connection: Connection, person_id: UUID, step: int, now: datetime) -> None:
     await connection.execute(_CONFIRM, person_id, now, step)
+
+
+async def note_wrong_confirmation(connection: Connection, person_id: UUID, most: int) -> bool:
+    """Whether it may be tried again: at the `most`th time the new secret is forgotten."""
+    again: bool = await connection.fetchval(_NOTE_WRONG, person_id, most)
+    return again
 
 
 async def spend_step(connection: Connection, person_id: UUID, step: int) -> None:

@@ -140,7 +140,7 @@ async def change_person(
     withdrawn. Who is no supervisor any more has no such rank. Who is deactivated has no session.
     """
     if change.role or change.supervisor_rank or change.active is not None:
-        _refuse_own(principal, person_id)
+        _refuse_own(principal.person_id, person_id)
     async with identity.database.transaction(principal.agency_id) as connection:
         before = await _locked(connection, person_id)
         said = {name: value for name, value in vars(change).items() if value is not None}
@@ -164,8 +164,9 @@ async def change_person(
     return after if changed else before
 
 
-def _refuse_own(principal: Principal, person_id: UUID) -> None:
-    if str(person_id) == principal.person_id:
+def _refuse_own(caller_id: str, person_id: UUID) -> None:
+    """Raise `OwnAccount`: a stolen session must not widen what it can do, nor guess on."""
+    if str(person_id) == caller_id:
         raise OwnAccount("Ask another administrator of your agency.")
 
 
@@ -200,8 +201,10 @@ async def set_password(
 ) -> str | None:
     """Give somebody a new password (generated and returned if None); their sessions end.
 
-    Raises `PersonNotFound`, `PasswordTooWeak`.
+    Raises `PersonNotFound`, `PasswordTooWeak`, `OwnAccount`: one's own is changed by showing the
+    present one.
     """
+    _refuse_own(principal.person_id, person_id)
     person, _ = await get_person(identity, principal.agency_id, person_id)
     generated = domain.generated_password() if password is None else None
     if password is not None:
@@ -237,7 +240,8 @@ async def change_own_password(
 async def release(
     identity: Identity, actor: Actor, agency_id: str, person_id: UUID, now: datetime
 ) -> Person:
-    """Unlock an account that failed sign-ins locked; raises `PersonNotFound`."""
+    """Unlock an account that failed sign-ins locked; raises `PersonNotFound`, `OwnAccount`."""
+    _refuse_own(actor.person_id, person_id)
     async with identity.database.transaction(agency_id) as connection:
         person = await _locked(connection, person_id)
         await store.clear_failures(connection, person_id)

@@ -36,7 +36,7 @@ class ProviderConfig(BaseModel):
     provider's subject says who it is."""
     domains: tuple[str, ...] = ()
     """What may stand behind the @ of that claim; none: anything. It is kept for the user name
-    unless `strip_domain`."""
+    unless `strip_domain`, which needs them: a provider's guests keep their own domains."""
     strip_domain: bool = False
     acr: tuple[str, ...] = ()
     amr: tuple[str, ...] = ()
@@ -72,9 +72,11 @@ class ProviderConfig(BaseModel):
         return issuer
 
     @model_validator(mode="after")
-    def _openid(self) -> Self:
+    def _consistent(self) -> Self:
         if "openid" not in self.scopes:
             raise ValueError("scopes must name openid")
+        if self.strip_domain and not self.domains:
+            raise ValueError("strip_domain needs domains: a guest's name would be anybody's")
         return self
 
     @property

@@ -5,6 +5,7 @@ provider's agency, be active and not locked; their session idles, ends and is wi
 """
 
 import secrets
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -140,6 +141,8 @@ async def _open(
     config = provider.config
     async with identity.database.transaction(config.agency_id) as connection:
         person = await _person(connection, provider, claims, now)
+        if person.role is Role.SERVICE:
+            raise _Refused("a service account", _NOBODY, person)
         cause = domain.why_closed(person, identity.policy, now)
         if cause is not None:
             raise _Refused(
@@ -183,8 +186,6 @@ async def _person(
     if found is None:
         raise _Refused("unknown person", _NOBODY, None, details)
     person = found.person
-    if person.role is Role.SERVICE:
-        raise _Refused("a service account", _NOBODY, person, details)
     if not await provider_store.link(
         connection, config.issuer, subject, config.agency_id, person.person_id, now
     ):
@@ -216,6 +217,9 @@ def _username(provider: Provider, claims: Mapping[str, Any]) -> str:
         raise _Refused(f"no claim {config.person_claim}", told)
     if config.person_claim == "email" and claims.get("email_verified") is not True:
         raise _Refused("the e-mail address is not verified", told)
+    if unicodedata.normalize("NFKC", value).strip() != value:
+        # Folding is for who types a name here. There, "ａdmin" may be another account than "admin".
+        raise _Refused("no user name", told, None, {"claimed": value[:100]})
     local, at, domain_part = value.rpartition("@")
     if config.domains and domain_part.lower() not in config.domains:
         raise _Refused("another domain", told, None, {"claimed": value[:100]})

@@ -85,7 +85,7 @@ class UsernameTaken(Conflict):
 
 
 class OwnAccount(Conflict):
-    title = "Administrators do not change their own role, standing or lock"
+    title = "Administrators leave this of their own account to another"
 
 
 class RankUnknown(AlprError):

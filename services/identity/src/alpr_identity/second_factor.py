@@ -18,7 +18,13 @@ from alpr_identity.refusals import (
     SecondFactorWrong,
     SessionEnded,
 )
-from alpr_identity.showing_again import Proof, person_of, session_of, shown_again
+from alpr_identity.showing_again import (
+    Proof,
+    locked_person,
+    person_of,
+    session_of,
+    shown_again,
+)
 
 _CONFIRM_WITHIN = timedelta(minutes=10)
 _ISSUER = "ALPR"
@@ -78,11 +84,12 @@ async def finish(identity: Identity, principal: Principal, code: str, now: datet
     """Confirm the new secret with a code made from it; returns the recovery codes, shown once.
 
     This session counts as having shown the factor (refresh its token); the person's others end.
-    Raises `SecondFactorAbsent`, `SecondFactorWrong`, `SessionEnded`.
+    Raises `SecondFactorAbsent` (also after some wrong codes), `SecondFactorWrong`, `SessionEnded`.
     """
     codes = one_time_codes.new_recovery_codes()
     async with identity.database.transaction(principal.agency_id) as connection:
-        person = await person_of(connection, own_id(principal))
+        # Locked: a sign-in at this moment rests on one factor, and ends here or sees this one.
+        person = await locked_person(connection, own_id(principal))
         factor = await factor_store.lock_factor(connection, person.person_id)
         if factor is None or factor.pending_secret is None or factor.pending_until is None:
             raise SecondFactorAbsent("Begin first: nothing waits to be confirmed.")
@@ -90,17 +97,29 @@ async def finish(identity: Identity, principal: Principal, code: str, now: datet
             raise SecondFactorAbsent("That took too long. Begin again.")
         secret = identity.sealing.open(factor.pending_secret, person.person_id)
         step = one_time_codes.accepted_step(secret, one_time_codes.folded(code), 0, now)
-        if step is None:
-            raise SecondFactorWrong("Type the code that the new entry in your app shows now.")
-        await factor_store.confirm_factor(connection, person.person_id, step, now)
-        await _store_codes(connection, identity, person, codes)
-        if not await factor_store.note_session_factor(connection, session_of(principal), now):
-            raise SessionEnded("Sign in again.")
-        await sessions.end_all(
-            connection, person, "second_factor_changed", now, but=session_of(principal)
+        if step is not None:
+            await _confirm(connection, identity, principal, person, codes, step, now)
+            return codes
+        again = await factor_store.note_wrong_confirmation(
+            connection, person.person_id, identity.policy.sign_in_failures_max
         )
-        await _tell(connection, principal, person, "second_factor.confirmed", now)
-    return codes
+    if again:
+        raise SecondFactorWrong("Type the code that the new entry in your app shows now.")
+    raise SecondFactorAbsent("Those were too many wrong codes. Begin again.")
+
+
+async def _confirm(
+    connection: Connection, identity: Identity, principal: Principal, person: Person,
+    codes: list[str], step: int, now: datetime,
+) -> None:  # fmt: skip
+    await factor_store.confirm_factor(connection, person.person_id, step, now)
+    await _store_codes(connection, identity, person, codes)
+    if not await factor_store.note_session_factor(connection, session_of(principal), now):
+        raise SessionEnded("Sign in again.")
+    await sessions.end_all(
+        connection, person, "second_factor_changed", now, but=session_of(principal)
+    )
+    await _tell(connection, principal, person, "second_factor.confirmed", now)
 
 
 async def renew_recovery_codes(

@@ -8,7 +8,7 @@ from alpr_common.auth import Principal
 from alpr_common.postgres import Connection
 from alpr_identity import confirming, store
 from alpr_identity.confirming import Claim
-from alpr_identity.domain import Person, Session, own_id
+from alpr_identity.domain import Person, own_id
 from alpr_identity.identity import Identity
 from alpr_identity.refusals import ConfirmationWrong, PersonNotFound, SessionEnded
 
@@ -33,25 +33,22 @@ async def shown_again(
     async with identity.database.transaction(principal.agency_id) as connection:
         person = await person_of(connection, own_id(principal))
         session = await store.lock_session(connection, session_of(principal))
+    if session is None or session.ended_because is not None:
+        # Its token may verify for minutes where nobody could tell the services.
+        raise SessionEnded("Sign in again.")
     if proof.password is None:
-        if session is not None and _is_fresh(session, now):
+        if session.method != "password" and now - session.created_at <= _FRESH:
             return person
         raise ConfirmationWrong(
             "Type your password; or sign in again by your passkey or your agency's sign-in "
             "service, and do this within ten minutes."
         )
     # Whoever showed a passkey to this session has no code to type, unless there are codes too.
-    shown = session is not None and session.second_factor_at is not None
-    ask_code = person.second_factor_at is not None or not shown
+    ask_code = person.second_factor_at is not None or session.second_factor_at is None
     claim = Claim(person.username, proof.password, proof.code, principal.address)
     if not await confirming.confirm(identity, claim, now, ask_code=ask_code):
         raise ConfirmationWrong("Type the password that you signed in with, and a fresh code.")
     return person
-
-
-def _is_fresh(session: Session, now: datetime) -> bool:
-    lasts = session.ended_because is None
-    return lasts and session.method != "password" and now - session.created_at <= _FRESH
 
 
 async def person_of(connection: Connection, person_id: UUID) -> Person:
@@ -60,6 +57,14 @@ async def person_of(connection: Connection, person_id: UUID) -> Person:
     if found is None:
         raise PersonNotFound("Look the person up in the list of people.")
     return found
+
+
+async def locked_person(connection: Connection, person_id: UUID) -> Person:
+    """As `person_of`, locked until the transaction ends."""
+    found = await store.lock_credentials_by_id(connection, person_id)
+    if found is None:
+        raise PersonNotFound("Look the person up in the list of people.")
+    return found.person
 
 
 def session_of(principal: Principal) -> UUID:

@@ -37,8 +37,11 @@ LEFT JOIN LATERAL (
 WHERE p.agency_id = current_setting('alpr.agency_id', true)
 """
 _BY_ID = _PERSON + " AND p.person_id = $1"
-_LOCKED_BY_ID = _BY_ID + " FOR UPDATE OF p"
-_LOCKED_BY_USERNAME = _PERSON + " AND p.username = $1 FOR UPDATE OF p"
+# A statement of its own: what the next one reads of other tables is as of after the wait. In one
+# statement a training or passkey changed meanwhile would be seen as it was before it.
+_LOCK = "SELECT person_id FROM person WHERE agency_id = current_setting('alpr.agency_id', true)"
+_LOCK_BY_ID = _LOCK + " AND person_id = $1 FOR UPDATE"
+_LOCK_BY_USERNAME = _LOCK + " AND username = $1 FOR UPDATE"
 _LIST = _PERSON + " AND ($1::text IS NULL OR p.username > $1) ORDER BY p.username LIMIT $2"
 
 _ADD = """
@@ -125,12 +128,16 @@ async def agency_of_username(connection: Connection, username: str) -> str | Non
 
 async def lock_credentials(connection: Connection, username: str) -> Credentials | None:
     """The person of that name, locked against changes until the transaction ends."""
-    row = await connection.fetchrow(_LOCKED_BY_USERNAME, username)
-    return Credentials(_person(row), row["password_hash"]) if row else None
+    return await _locked(connection, _LOCK_BY_USERNAME, username)
 
 
 async def lock_credentials_by_id(connection: Connection, person_id: UUID) -> Credentials | None:
-    row = await connection.fetchrow(_LOCKED_BY_ID, person_id)
+    return await _locked(connection, _LOCK_BY_ID, person_id)
+
+
+async def _locked(connection: Connection, lock: str, named: UUID | str) -> Credentials | None:
+    found = await connection.fetchval(lock, named)
+    row = await connection.fetchrow(_BY_ID, found) if found else None
     return Credentials(_person(row), row["password_hash"]) if row else None
 
 
