@@ -277,6 +277,8 @@ async def test_the_database_itself_refuses_to_change_the_history_or_to_skip_a_ch
             "DELETE FROM alert_step",
             "DELETE FROM alert_hit",
             "UPDATE alert_hit SET alert_id = alert_id",
+            "UPDATE alert_hit_live SET seen_live_at = now()",
+            "DELETE FROM alert_hit_live",
             "DELETE FROM alert",
             "TRUNCATE alert_step",
         ):
