@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, FilePayload, Page, expect
 
 from alpr_local.processes import Services
 from alpr_translog.checkpoint import Checkpoint
@@ -276,7 +276,10 @@ async def test_the_years_audit_is_prepared_read_and_taken_along(station: Station
     async with station.at("osei", "/audit") as osei:
         page = osei.page
         await page.get_by_role("button", name="Prepare it").click()
+        await expect(page).to_have_url(re.compile(r"/audit/[0-9a-f-]{36}$"))
+        await osei.marks_the_page()
         await expect(page.locator(".verdict")).to_contain_text("Whole", timeout=120_000)
+        assert await osei.was_not_reloaded()
         await expect(page.locator(".figures")).to_contain_text("Searches")
         await page.get_by_text("By person").click()
         await expect(page.get_by_role("cell", name="Ofc. Dana Rivera")).to_be_visible()
@@ -289,3 +292,60 @@ async def test_the_years_audit_is_prepared_read_and_taken_along(station: Station
         await expect(page.locator(".records .row-link")).to_have_count(1)
         await page.get_by_role("link", name="Findings to review").click()
         await expect(page.get_by_role("heading", name="Findings")).to_be_visible()
+
+
+def file_of(text: str) -> FilePayload:
+    return {"name": "list.csv", "mimeType": "text/csv", "buffer": text.encode()}
+
+
+@pytest.mark.policy("131.5-d", "131.6-3c")
+async def test_the_lists_that_an_audit_compares_with_are_looked_at_given_and_taken_back(
+    station: Station,
+) -> None:
+    day = datetime.now(UTC).date()
+    head = "username,begins_at,ends_at\n"
+    good = f"{head}rivera,{day}T00:00Z,{day}T00:01Z\nhale,{day}T06:00Z,{day}T16:00Z\n"
+    async with station.at("reyes", "/audit/lists") as reyes:
+        page = reyes.page
+        shifts, plates = page.locator("#shifts"), page.locator("#plates")
+        await shifts.get_by_text("Give it").click()
+        for text, said in (
+            (f"{good}nobody,{day}T06:00Z,{day}T16:00Z\n", "line 4"),
+            (f"{head}rivera,{day}T06:00Z,soon\n", "line 2"), (good, ""),
+        ):  # fmt: skip
+            await shifts.locator("[name=file]").set_input_files(file_of(text))
+            for name in ("first_day", "last_day"):
+                await shifts.locator(f"[name={name}]").fill(str(day))
+            await shifts.get_by_role("button", name="Read the file").click()
+            if said:
+                await expect(reyes.refusal).to_contain_text(said)
+        await expect(page.locator(".figures")).to_contain_text("People")
+        await page.get_by_role("button", name="Give this list").click()
+        await expect(shifts.locator(".done-well")).to_contain_text("is replaced")
+        await expect(shifts).to_contain_text("2 shifts")
+        await expect(shifts).to_contain_text("D/C Alma Reyes")
+
+        await plates.get_by_text("Give a person's plates").click()
+        await plates.get_by_label("Person").select_option(label="Sgt. Kei Ito (ito)")
+        await plates.get_by_label("Plates").fill("OWN 4711\nMUCHTOOLONGFORAPLATE")
+        await plates.get_by_role("button", name="Give these plates").click()
+        await expect(reyes.refusal).to_contain_text("plate 2")
+        await plates.get_by_label("Plates").fill("OWN 4711\nKIN 12")
+        await plates.get_by_role("button", name="Give these plates").click()
+        await expect(plates.locator(".done-well")).to_be_visible()
+        row = plates.get_by_role("row").filter(has_text="Sgt. Kei Ito")
+        await expect(row).to_contain_text("2")
+        await expect(page.locator("main")).not_to_contain_text("4711")
+        await row.get_by_role("button").click()
+        await expect(plates).to_contain_text("not given")
+    async with station.at("osei", "/audit/lists") as osei:
+        await expect(osei.page.locator("#shifts")).to_contain_text("2 shifts")
+        await expect(osei.page.locator("main form")).to_have_count(0)
+        await osei.goes_to("/audit")
+        await osei.page.get_by_role("button", name="Prepare it").click()
+        await expect(osei.page.locator(".verdict")).to_contain_text("Whole", timeout=120_000)
+    async with station.at("hale", "/audit/lists") as hale:
+        shifts = hale.page.locator("#shifts")
+        await shifts.get_by_text("Take it back").click()
+        await shifts.get_by_role("button", name="Take the list back").click()
+        await expect(shifts).to_contain_text("not given")
