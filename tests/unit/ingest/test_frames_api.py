@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ class Ingest:
             ),
             policy=POLICY,
             in_flight=InFlight(4),
-            body_timeout_seconds=0.3,
+            body_timeout_seconds=30,
             clock=lambda: NOW,
         )
 
@@ -267,9 +268,10 @@ async def test_reading_stops_at_the_limit_without_a_content_length(ingest: Inges
 async def test_a_camera_that_sends_too_slowly_is_told_so(ingest: Ingest) -> None:
     async def slow() -> AsyncIterator[bytes]:
         yield JPEG[:100]
-        await asyncio.sleep(5)
+        await asyncio.Event().wait()
 
-    response = await asyncio.wait_for(ingest.send(ingest.camera(), slow()), 10)
+    ingest.app.state.parts = replace(ingest.app.state.parts, body_timeout_seconds=0.3)
+    response = await asyncio.wait_for(ingest.send(ingest.camera(), slow()), 30)
     assert response.status_code == 408
 
 

@@ -94,6 +94,9 @@ async def import_file(
     async with _recorded(importing.lists, record, reader) as (connection, progress):
         if not await lists_store.lock_import(connection, on.list_id):
             raise ImportRunning(f"Somebody is changing {on.source!r} now; try again afterwards.")
+        # Whom it serves, as of now that nobody makes its entries serve others: who accepted it
+        # before this moment would otherwise be missed, who accepts later is served behind it.
+        on = await lists_store.list_of(connection, on.list_id) or on
         await _stage(connection, reader, progress)
         report = await _compare_and_apply(
             importing.lists, connection, person, wanted, record, on, reader, now
