@@ -35,7 +35,6 @@ _WITHIN_SECONDS = 30
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def agency(services: Services) -> AsyncIterator[Agency]:
     async with agency_on(services) as opened:
-        services.start("ingest")
         await opened.hires("reyes", "D/C Alma Reyes", "administrator")
         await opened.hires("osei", "Kwame Osei", "auditor")
         yield opened

@@ -20,7 +20,7 @@ from alpr_local.processes import Services
 from tests.browser.support.sightings import AGENCY, Sighting, pictured
 from tests.support.waiting import eventually
 
-PROCESSES = ("identity", "matcher", "alerts", "access-log", "console")
+PROCESSES = ("identity", "ingest", "matcher", "alerts", "access-log", "console")
 PASSWORD = "correct-horse-battery-47"
 
 
