@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import subprocess
@@ -14,7 +15,9 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pyotp
 import pytest
+from PIL import Image
 
 from alpr_client import Addresses
 from alpr_common.kafka import Publisher
@@ -28,8 +31,16 @@ from alpr_local.processes import Services
 
 AGENCY = "IL0222900"
 PASSWORD = "nine kites above the reservoir"
-JPEG = b"\xff\xd8\xff\xe0 a picture \xff\xd9"
 HERE = (41.84, -87.95)
+
+
+def jpeg() -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (160, 48), (220, 222, 230)).save(out, "JPEG")
+    return out.getvalue()
+
+
+JPEG = jpeg()
 
 
 @dataclass
@@ -37,6 +48,7 @@ class System:
     """Running services, and how to get people and commands at them."""
 
     services: Services
+    _first_headers: dict[str, str] | None = None
 
     @property
     def addresses(self) -> Addresses:
@@ -46,23 +58,36 @@ class System:
         )
 
     def add_person(self, username: str, role: str = "officer", *, trained: bool = True) -> None:
-        """Somebody whose password is `PASSWORD`, added at the command line."""
+        """Somebody whose password is `PASSWORD`, added by an administrator."""
         until = (datetime.now(UTC) + timedelta(days=90)).date().isoformat()
-        training = ["--leads-until", until, "--alpr-until", until] if trained else []
-        subprocess.run(
-            [
-                sys.executable, "-m", "alpr_identity", "create-person", "--agency", AGENCY,
-                "--username", username, "--role", role, "--name", f"{username.title()} Miller",
-                *training, "--password-stdin",
-            ],
-            env=self.services.environment_for_tools(), input=PASSWORD, text=True, check=True,
-            capture_output=True, timeout=120,
-        )  # fmt: skip
+        training = {"leads_until": until, "alpr_until": until} if trained else {}
+        said = {
+            "username": username, "role": role, "name": f"{username.title()} Miller",
+            "password": PASSWORD,
+        }  # fmt: skip
+        with httpx.Client(base_url=self.addresses.identity, timeout=60) as http:
+            added = http.post("/v1/people", json=said | training, headers=self._first(http))
+        assert added.status_code == 201, added.text
+
+    def _first(self, http: httpx.Client) -> dict[str, str]:
+        """Signed in as the first administrator, who is made at the command line."""
+        if self._first_headers is None:
+            subprocess.run(
+                [
+                    sys.executable, "-m", "alpr_identity", "create-person", "--agency", AGENCY,
+                    "--username", "first", "--role", "administrator", "--name", "First",
+                    "--password-stdin",
+                ],
+                env=self.services.environment_for_tools(), input=PASSWORD, text=True, check=True,
+                capture_output=True, timeout=120,
+            )  # fmt: skip
+            said = {"username": "first", "password": PASSWORD}
+            token = http.post("/v1/sessions", json=said).json()["access_token"]
+            self._first_headers = {"Authorization": f"Bearer {token}"}
+        return self._first_headers
 
     def enrol(self, username: str) -> tuple[str, list[str]]:
         """Give somebody a second factor: its secret and the recovery codes."""
-        import pyotp
-
         said = {"username": username, "password": PASSWORD}
         with httpx.Client(base_url=self.services.url("identity"), timeout=60) as http:
             token = http.post("/v1/sessions", json=said).json()["access_token"]

@@ -1,6 +1,7 @@
 """Alerts: list, follow, and take the steps that 131.6 asks for."""
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, Literal
@@ -9,7 +10,7 @@ from uuid import UUID
 from alpr_client.errors import UnavailableError
 from alpr_client.models import Alert, AlertDetail, AlertRecord, AlertUpdate, Page
 from alpr_client.streams import server_sent
-from alpr_client.transport import Transport, every
+from alpr_client.transport import Transport, answer_as, every
 
 # The server sends a heartbeat more often than this: longer silence is a dead connection.
 _SILENCE_SECONDS = 60.0
@@ -101,7 +102,7 @@ class Alerts:
         ) as response:
             async for sent in server_sent(response.aiter_lines(), after or ""):
                 if sent.kind == "alert":
-                    alert = Alert.model_validate_json(sent.data)
+                    alert = answer_as(Alert, _decoded(sent.data), "alerts streams an alert")
                     yield AlertUpdate(alert=alert, stream_id=sent.stream_id)
 
     async def accept(
@@ -200,3 +201,10 @@ class Alerts:
     async def _step(self, alert_id: UUID | str, step: str, **said: Any) -> Alert:
         path = f"/v1/alerts/{alert_id}/{step}"
         return await self._transport.model(Alert, "alerts", "POST", path, json=said)
+
+
+def _decoded(data: str) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError:
+        return None  # which is no alert either

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from alpr_client.models import NewPerson, Page, Person, TrainedPerson
-from alpr_client.transport import Transport, every, without_none
+from alpr_client.transport import Transport, answer_as, every, without_none
 
 _NOT_SAID: Any = object()
 
@@ -97,7 +97,7 @@ class People:
         path = f"/v1/people/{person_id}/training"
         # `call`: a date that is None has to be said, not left out.
         answer = await self._transport.call("identity", "PUT", path, json=said)
-        return Person.model_validate(answer.json())
+        return answer_as(Person, answer.json(), f"identity answered PUT {path}")
 
     async def release(self, person_id: str) -> Person:
         """Unlock an account that failed sign-ins have locked."""

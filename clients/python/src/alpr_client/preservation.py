@@ -111,7 +111,7 @@ class Evidence:
         return await self._transport.model(EvidencePackage, _DOOR, "GET", path)
 
     async def download(self, evidence_id: UUID | str) -> bytes:
-        """The package's file, a ZIP; its SHA-256 is the package's `digest`."""
+        """The package's file, a ZIP, as `alpr evidence verify` checks it. Recorded."""
         path = f"/v1/evidence/{evidence_id}/file"
         return (await self._transport.call(_DOOR, "GET", path)).content
 

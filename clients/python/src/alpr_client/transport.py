@@ -113,12 +113,7 @@ class Transport:
     ) -> Model:
         """As `json`; the answer as that model. Raises `UnexpectedAnswerError` for another."""
         answer = await self.json(service, method, path, **options)
-        try:
-            return kind.model_validate(answer)
-        except ValidationError as error:
-            raise UnexpectedAnswerError(
-                f"{service} answered {method} {path} otherwise than expected: {_first_fault(error)}"
-            ) from error
+        return answer_as(kind, answer, f"{service} answered {method} {path}")
 
     @asynccontextmanager
     async def stream(
@@ -190,6 +185,18 @@ async def every(
             return
 
 
+def answer_as(kind: type[Model], answer: Any, said: str) -> Model:
+    """The answer as that model; `said` begins the reason of an `UnexpectedAnswerError`."""
+    try:
+        return kind.model_validate(answer)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(str(part) for part in fault["loc"])
+        raise UnexpectedAnswerError(
+            f"{said} otherwise than expected: {where}: {fault['msg']}"
+        ) from error
+
+
 def raise_for(response: httpx.Response) -> None:
     """Raise what the response's problem details say, if it is no good one."""
     error = error_of(response)
@@ -210,11 +217,6 @@ def _rewind(options: Mapping[str, Any]) -> None:
     for _, file in dict(options.get("files") or {}).values():
         if hasattr(file, "seek"):
             file.seek(0)
-
-
-def _first_fault(error: ValidationError) -> str:
-    fault = error.errors()[0]
-    return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
 
 
 def _unreachable(service: str, error: httpx.HTTPError) -> UnavailableError:

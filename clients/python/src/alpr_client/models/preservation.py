@@ -60,7 +60,7 @@ class Receipt(Answer):
 
 
 class EvidencePackage(Answer):
-    """A sealed export. `digest` is the SHA-256 of its file."""
+    """A sealed export. `digest` is what its seal is over."""
 
     evidence_id: UUID
     agency_id: str = ""
