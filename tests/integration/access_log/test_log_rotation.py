@@ -18,6 +18,7 @@ from alpr_access_log.log.leaves import Leaf, statement_leaf
 from alpr_access_log.log.rotating import RotationImpossible, begin, changing, finish
 from alpr_access_log.log.sequencer import WitnessLoop
 from alpr_access_log.log.signing import KeyNotHeld
+from alpr_access_log.log.store.tree import _HAND_OVERS
 from alpr_access_log.log.trust import ALARM, LogRewritten
 from alpr_evidence.package import Contents, LogProof, seal
 from alpr_evidence.verify import verify_package
@@ -31,6 +32,7 @@ from tests.support.verifiable_log import (
     NAME,
     NEXT_KEY,
     LogUnderTest,
+    as_superuser,
     make_record,
     rewrite,
     stored_entries,
@@ -237,6 +239,26 @@ def leaf_of(log: LogUnderTest, old: SignerKey, new: SignerKey, size: int, root: 
 async def put(log: LogUnderTest, leaf: Leaf) -> None:
     async with log_store.extending(log.database, log.agency_id) as connection:
         await log_store.append_leaves(connection, log.agency_id, [leaf])
+
+
+async def test_hand_overs_are_found_without_reading_the_log(log: LogUnderTest) -> None:
+    """They are looked for whenever a tree grows."""
+    log.keys = LogKeys(KEY, NEXT_KEY)
+    await log.grow(300)
+    many = "SELECT gen_random_uuid(), '{0}', repeat('x', 300)::bytea FROM generate_series(1, 50000)"
+    await as_superuser(
+        log.stack,
+        f"INSERT INTO log_leaf (record_id, agency_id, entry) {many.format(log.agency_id)}",
+        f"SELECT sequence_leaves('{log.agency_id}', 100000)",
+        "ANALYZE log_leaf",
+        "ANALYZE log_entry",
+    )
+    async with log.database.transaction(log.agency_id) as connection:
+        plan = await connection.fetch(f"EXPLAIN ANALYZE {_HAND_OVERS}", log.agency_id)
+        assert [index for index, _ in await log_store.hand_overs(connection, log.agency_id)] == [0]
+    text = "\n".join(row[0] for row in plan)
+    assert "log_leaf_hand_overs" in text, text
+    assert "Seq Scan" not in text, text
 
 
 @pytest.mark.parametrize("has_the_old_key", [True, False])

@@ -81,7 +81,7 @@ func handOvers(stored hashes, entries [][]byte) ([]handOver, error) {
 	var chain []handOver
 	for index, entry := range entries {
 		var said struct{ Kind, Statement string }
-		if !bytes.Contains(entry, []byte("log.key_rotated")) || json.Unmarshal(entry, &said) != nil ||
+		if !bytes.Contains(entry, []byte(`"kind":"log.key_rotated"`)) || json.Unmarshal(entry, &said) != nil ||
 			said.Kind != "log.key_rotated" {
 			continue
 		}

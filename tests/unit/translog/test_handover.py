@@ -107,7 +107,8 @@ def test_a_statement_that_was_bent_hands_nothing_over(bent: str) -> None:
     assert HandOver.open(statement()).new == NEXT.verifier
     with pytest.raises(HandOverInvalid):
         HandOver.open(bent)
-    entry = json.dumps({"kind": "log.key_rotated", "statement": bent}).encode()
+    said = {"kind": "log.key_rotated", "statement": bent}
+    entry = json.dumps(said, separators=(",", ":")).encode()
     with pytest.raises(HandOverInvalid, match="entry 300"):
         hand_over_in(entry, 300)
 
@@ -119,6 +120,9 @@ def test_a_statement_that_was_bent_hands_nothing_over(bent: str) -> None:
         b"log.key_rotated",
         b'["log.key_rotated"]',
         b'{"kind":"access","action":"log.key_rotated"}',
+        b'{"kind":"access","case_number":"\\"kind\\":\\"log.key_rotated\\""}',
+        b'"kind":"log.key_rotated"',
+        b'["kind":"log.key_rotated"]',
         b'{"kind":"access","query":{"kind":"log.key_rotated","statement":""}}',
     ],
 )

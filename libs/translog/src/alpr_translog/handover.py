@@ -16,8 +16,10 @@ from alpr_translog.checkpoint import Checkpoint
 from alpr_translog.note import NoteInvalid, SignerKey, VerifierKey, open_note, sign_note
 
 KIND = "log.key_rotated"
-"""Member `kind` of a hand-over's entry, a JSON object; `statement` is the signed note."""
+"""Member `kind` of a hand-over's entry, canonical JSON; `statement` is the signed note."""
 
+# A string in a JSON text has no bare quotes: nobody gets this into an entry by what they type.
+_MARK = f'"kind":"{KIND}"'.encode()
 # No origin has spaces, so that no checkpoint can be taken for a statement nor the other way round.
 _FORMAT = "alpr log key hand-over v1"
 
@@ -73,7 +75,7 @@ def hand_over_in(entry: bytes, index: int) -> HandOver | None:
 
     Raises `HandOverInvalid` for one that is not signed by both keys or belongs to another place.
     """
-    if KIND.encode() not in entry:  # almost always: an entry is not parsed without need
+    if _MARK not in entry:  # almost always: an entry is not parsed without need
         return None
     try:
         said = json.loads(entry)

@@ -1,9 +1,9 @@
 -- The log's signing key is handed over by an entry of the log (docs/decisions/0006).
 
--- Where those are. By what the entries say and not by a column beside, which could say otherwise;
--- what only mentions the kind is sorted out by whoever reads it.
-CREATE INDEX log_leaf_hand_overs ON log_leaf (agency_id, leaf_sequence)
-    WHERE position('log.key_rotated'::bytea IN entry) > 0;
+-- Where those are. By what the entries say and not by a column beside, which could say otherwise. By
+-- record_id for the planner's sake: the statement that asks says why.
+CREATE INDEX log_leaf_hand_overs ON log_leaf (agency_id, record_id)
+    WHERE position('"kind":"log.key_rotated"'::bytea IN entry) > 0;
 
 -- A hand-over names the size of the tree that the old key vouches for, and so has to be the very
 -- next entry: it does not wait behind leaves that were appended before. As sequence_leaves otherwise.
@@ -18,7 +18,7 @@ AS $$
         SELECT l.leaf_sequence, l.entry, l.appended_at
         FROM log_pending p JOIN log_leaf l USING (leaf_sequence)
         WHERE p.agency_id = agency AND l.record_id = record
-          AND position('log.key_rotated'::bytea IN l.entry) > 0
+          AND position('"kind":"log.key_rotated"'::bytea IN l.entry) > 0
     ), gone AS (
         DELETE FROM log_pending p USING chosen c
         WHERE p.agency_id = agency AND p.leaf_sequence = c.leaf_sequence
