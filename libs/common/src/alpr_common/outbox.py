@@ -6,21 +6,17 @@ them after the broker's acknowledgement. A crash between the two sends a row twi
 it by its deterministic id.
 """
 
-import asyncio
 import json
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import structlog
 from prometheus_client import Counter, Gauge
 
-from alpr_common.errors import Outage
-from alpr_common.kafka import Publisher
+from alpr_common.kafka import Publisher, all_acknowledged
+from alpr_common.notified import work_when_notified
 from alpr_common.postgres import Connection, Database
 from alpr_common.telemetry import trace_headers
 from alpr_common.topics import Topic
-
-log = structlog.get_logger()
 
 OUTBOX_TABLE = """
 CREATE TABLE outbox (
@@ -90,22 +86,7 @@ class OutboxRelay:
 
     async def run(self) -> None:
         """Relay until cancelled; outages of either side are waited out."""
-        while True:
-            try:
-                async with self._database.listening(_CHANNEL) as wake:
-                    while True:
-                        while await self._relay_some():
-                            pass
-                        # A notification wakes at once; the time-out covers one that was lost.
-                        try:
-                            await asyncio.wait_for(wake.get(), timeout=1.0)
-                            while not wake.empty():
-                                wake.get_nowait()
-                        except TimeoutError:
-                            pass
-            except Outage as error:
-                log.warning("outbox.outage", error=str(error))
-                await asyncio.sleep(0.5)
+        await work_when_notified(self._database, _CHANNEL, self._relay_some, name="outbox")
 
     async def _relay_some(self) -> bool:
         """Send one batch; whether there may be more."""
@@ -125,17 +106,12 @@ class OutboxRelay:
 
     async def _send(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Until all are acknowledged; raises `Outage`, with none of them left on its way."""
-        waits: list[Awaitable[None]] = []
-        try:
-            for row in rows:
-                headers = [(k, v.encode()) for k, v in json.loads(row["headers"]).items()]
-                waits.append(
-                    await self._publisher.enqueue_raw(
-                        row["topic"], row["key"].encode(), row["value"], headers
-                    )
-                )
-        finally:
-            outcomes = await asyncio.gather(*waits, return_exceptions=True)
-        for outcome in outcomes:
-            if outcome is not None:
-                raise outcome
+        await all_acknowledged(
+            self._publisher.enqueue_raw(
+                row["topic"],
+                row["key"].encode(),
+                row["value"],
+                [(name, text.encode()) for name, text in json.loads(row["headers"]).items()],
+            )
+            for row in rows
+        )

@@ -21,6 +21,7 @@ from alpr_common.policy import Policy
 from alpr_common.postgres import Connection, Database
 from alpr_common.topics import AUDIT
 from alpr_matcher import lists_store, store, telling_store
+from alpr_matcher.audited import audit_record
 from alpr_matcher.domain import (
     MANUAL_SOURCE,
     EntryRetracted,
@@ -260,21 +261,14 @@ async def _tell(connection: Connection, person: Principal, change: Change, now: 
 
 def _audited(person: Principal, change: Change, now: datetime) -> AuditRecord:
     entry = change.after.entry
-    return AuditRecord(
-        audit_id=deterministic_id("hotlist audit", entry.entry_id, entry.version),
-        agency_id=person.agency_id,
-        occurred_at=now,
-        service="matcher",
-        person_id=person.person_id,
-        person_name=person.name,
-        role=person.role,
-        session_id=person.session_id,
-        address=person.address,
-        action=f"hotlist.entry.{change.change}",
-        subject=f"hotlist-entry/{entry.entry_id}",
+    return audit_record(
+        person,
+        deterministic_id("hotlist audit", entry.entry_id, entry.version),
+        f"hotlist.entry.{change.change}",
+        f"hotlist-entry/{entry.entry_id}",
+        now,
         purpose=change.why,
         case_number=entry.case_number,
-        outcome="done",
         details={"plate": entry.plate, "category": entry.category},
     )
 

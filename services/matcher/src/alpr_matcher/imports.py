@@ -25,6 +25,7 @@ from alpr_common.postgres import Connection
 from alpr_common.topics import AUDIT
 from alpr_matcher import import_records_store as records_store
 from alpr_matcher import imports_store, lists_store
+from alpr_matcher.audited import audit_record
 from alpr_matcher.handlers import HotLists
 from alpr_matcher.import_records_store import ImportRecord
 from alpr_matcher.imports_store import Compared
@@ -278,19 +279,12 @@ def _named(bad: BadLine) -> dict[str, Any]:
 
 def _audited(person: Principal, report: dict[str, Any], now: datetime) -> AuditRecord:
     told = ("added", "changed", "removed", "rejected_count", "mode", "mapper", "file_name")
-    return AuditRecord(
-        audit_id=UUID(report["import_id"]),
-        agency_id=person.agency_id,
-        occurred_at=now,
-        service="matcher",
-        person_id=person.person_id,
-        person_name=person.name,
-        role=person.role,
-        session_id=person.session_id,
-        address=person.address,
-        action="hotlist.imported",
-        subject=f"hotlist/{report['source']}",
-        outcome="done",
+    return audit_record(
+        person,
+        UUID(report["import_id"]),
+        "hotlist.imported",
+        f"hotlist/{report['source']}",
+        now,
         details={name: str(report[name]) for name in told}
         | {f"dropped {one['category']}": str(one["count"]) for one in report["dropped"]},
     )

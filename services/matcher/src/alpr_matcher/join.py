@@ -15,6 +15,7 @@ from alpr_common.kafka import (
     DeadLetterCap,
     Publisher,
     Received,
+    all_acknowledged,
     backoff_seconds,
     publish_dead_letter,
     received_from,
@@ -96,21 +97,12 @@ class Join:
         return match_read(read, entries, self._policy, self._clock())
 
     async def _publish(self, hits: Sequence[tuple[Hit, Received]]) -> None:
-        acknowledged: list[Awaitable[None]] = []
-        try:
-            for hit, received in hits:
-                acknowledged.append(
-                    await self._publisher.enqueue(
-                        HITS, received.key or b"", hit.to_bytes(), context=received.context
-                    )
-                )
-        finally:
-            # All of them, also when a later one was not taken or an earlier one failed: none is
-            # left on its way when the batch is tried again.
-            outcomes = await asyncio.gather(*acknowledged, return_exceptions=True)
-        for outcome in outcomes:
-            if outcome is not None:
-                raise outcome
+        await all_acknowledged(
+            self._publisher.enqueue(
+                HITS, received.key or b"", hit.to_bytes(), context=received.context
+            )
+            for hit, received in hits
+        )
 
     async def _set_aside(self, received: Received, error: Exception) -> None:
         self._cap.count(time.monotonic())

@@ -21,6 +21,7 @@ from alpr_matcher import (
     subscriptions_store,
     telling_store,
 )
+from alpr_matcher.audited import audit_record
 from alpr_matcher.domain import SourceNotAllowed, stated_reason
 from alpr_matcher.handlers import HotLists
 from alpr_matcher.lists_domain import (
@@ -240,20 +241,13 @@ def checked_source(source: str) -> str:
 
 
 def _audited(person: Principal, one: HotList, action: str, why: str, now: datetime) -> AuditRecord:
-    return AuditRecord(
-        audit_id=deterministic_id("hotlist list audit", one.list_id, one.version),
-        agency_id=person.agency_id,
-        occurred_at=now,
-        service="matcher",
-        person_id=person.person_id,
-        person_name=person.name,
-        role=person.role,
-        session_id=person.session_id,
-        address=person.address,
-        action=action,
-        subject=f"hotlist-list/{one.list_id}",
+    return audit_record(
+        person,
+        deterministic_id("hotlist list audit", one.list_id, one.version),
+        action,
+        f"hotlist-list/{one.list_id}",
+        now,
         purpose=why,
-        outcome="done",
         details={
             "source": one.source,
             "kind": one.kind.value,

@@ -19,6 +19,7 @@ from alpr_common.messages.base import deterministic_id
 from alpr_common.postgres import Connection
 from alpr_common.topics import AUDIT
 from alpr_matcher import lists_store, subscriptions_store, telling_store
+from alpr_matcher.audited import audit_record
 from alpr_matcher.domain import stated_reason
 from alpr_matcher.handlers import HotLists
 from alpr_matcher.lists_domain import (
@@ -126,20 +127,11 @@ async def _serve_list(lists: HotLists, list_id: UUID, owner: str) -> bool:
 
 
 def _audited(person: Principal, one: Subscription, why: str, now: datetime) -> AuditRecord:
-    return AuditRecord(
-        audit_id=deterministic_id(
-            "hotlist subscription audit", one.list_id, one.agency_id, one.version
-        ),
-        agency_id=person.agency_id,
-        occurred_at=now,
-        service="matcher",
-        person_id=person.person_id,
-        person_name=person.name,
-        role=person.role,
-        session_id=person.session_id,
-        address=person.address,
-        action=f"hotlist.subscription.{one.state.value}",
-        subject=f"hotlist-list/{one.list_id}",
+    return audit_record(
+        person,
+        deterministic_id("hotlist subscription audit", one.list_id, one.agency_id, one.version),
+        f"hotlist.subscription.{one.state.value}",
+        f"hotlist-list/{one.list_id}",
+        now,
         purpose=why,
-        outcome="done",
     )

@@ -6,30 +6,24 @@ by hand go before everything else, so that one waits for a portion in hand at mo
 million keys of an import.
 """
 
-import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import structlog
 from prometheus_client import Counter, Histogram
 
-from alpr_common.errors import Outage
-from alpr_common.kafka import Publisher
-from alpr_common.telemetry import KafkaHeaders
+from alpr_common.kafka import Publisher, all_acknowledged
+from alpr_common.notified import work_when_notified
 from alpr_common.topics import HOTLIST, HOTLIST_PATTERNS
 from alpr_matcher import telling_store
 from alpr_matcher.handlers import HotLists
 from alpr_matcher.telling_store import Untold
-
-log = structlog.get_logger()
 
 _URGENT_AT_ONCE = 500
 # What an urgent change waits for at most is the portion in hand: as many keys as this machine, as
 # busy as it is now, tells in that time.
 _PORTION_SECONDS = 0.25
 _OTHERS_LEAST, _OTHERS_MOST = 50, 1000
-_AFTER_OUTAGE_SECONDS = 0.5
 _LANES = {True: "urgent", False: "bulk"}
 TOLD = Counter("alpr_hotlist_told_total", "Hot list messages sent", ["topic", "lane"])
 WAITED = Histogram(
@@ -51,22 +45,12 @@ class TopicRelay:
 
     async def run(self) -> None:
         """Until cancelled; outages of either side are waited out."""
-        while True:
-            try:
-                async with self._lists.database.listening(telling_store.CHANNEL) as wake:
-                    while True:
-                        while await self.tell_some(datetime.now(UTC)):
-                            pass
-                        # A notification wakes at once; the time-out covers one that was lost.
-                        try:
-                            await asyncio.wait_for(wake.get(), timeout=1.0)
-                            while not wake.empty():
-                                wake.get_nowait()
-                        except TimeoutError:
-                            pass
-            except Outage as error:
-                log.warning("telling.outage", error=str(error))
-                await asyncio.sleep(_AFTER_OUTAGE_SECONDS)
+        await work_when_notified(
+            self._lists.database,
+            telling_store.CHANNEL,
+            lambda: self.tell_some(datetime.now(UTC)),
+            name="telling",
+        )
 
     async def tell_some(self, now: datetime) -> bool:
         """Send one portion, an urgent one if there is any; whether there was something.
@@ -93,9 +77,11 @@ class TopicRelay:
             records = await telling_store.records_of(connection, plain, until) if plain else []
             patterns = await telling_store.patterns_of(connection, wild, until) if wild else []
             headers = {one.key: one.headers for one in some}
-            await self._send(
-                [(HOTLIST.name, k, v, headers[k]) for k, v in records]
-                + [(HOTLIST_PATTERNS.name, k, v, headers[k]) for k, v in patterns]
+            told = [(HOTLIST.name, k, v) for k, v in records]
+            told += [(HOTLIST_PATTERNS.name, k, v) for k, v in patterns]
+            await all_acknowledged(
+                self._publisher.enqueue_raw(topic, key.encode(), value, headers[key])
+                for topic, key, value in told
             )
             await telling_store.drop(connection, urgent, some)
         if not urgent:
@@ -111,15 +97,3 @@ class TopicRelay:
         TOLD.labels(HOTLIST_PATTERNS.name, lane).inc(patterns)
         oldest = min(one.queued_at for one in some)
         WAITED.labels(lane).observe(max(0.0, (datetime.now(UTC) - oldest).total_seconds()))
-
-    async def _send(self, messages: Sequence[tuple[str, str, bytes | None, KafkaHeaders]]) -> None:
-        """Until all are acknowledged; raises `Outage`, with none of them left on its way."""
-        waits: list[Awaitable[None]] = []
-        try:
-            for topic, key, value, headers in messages:
-                waits.append(await self._publisher.enqueue_raw(topic, key.encode(), value, headers))
-        finally:
-            outcomes = await asyncio.gather(*waits, return_exceptions=True)
-        for outcome in outcomes:
-            if outcome is not None:
-                raise outcome

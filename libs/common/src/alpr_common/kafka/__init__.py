@@ -7,7 +7,7 @@ stop the consumer instead of draining the topic; offsets are committed after the
 
 from alpr_common.kafka.consume import CONSUMED, LAG, RETRIES, Checkpoints, ConsumeLoop
 from alpr_common.kafka.dead_letters import DEAD_LETTERS, DeadLetterCap, publish_dead_letter
-from alpr_common.kafka.publisher import Publisher
+from alpr_common.kafka.publisher import Publisher, all_acknowledged
 from alpr_common.kafka.received import Decoded, Received, received_from
 from alpr_common.kafka.waiting import backoff_seconds
 
@@ -22,6 +22,7 @@ __all__ = [
     "Decoded",
     "Publisher",
     "Received",
+    "all_acknowledged",
     "backoff_seconds",
     "publish_dead_letter",
     "received_from",

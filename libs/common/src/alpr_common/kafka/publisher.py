@@ -1,7 +1,7 @@
 """A producer that returns only when all in-sync replicas have the message."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -108,3 +108,21 @@ async def _acknowledged(future: Awaitable[Any], name: str) -> None:
         await future
     except (TimeoutError, KafkaError) as error:
         raise Outage(f"Kafka did not acknowledge a message for {name}: {error!r}") from error
+
+
+async def all_acknowledged(handed_over: Iterable[Awaitable[Awaitable[None]]]) -> None:
+    """Hand messages over one after the other (what `enqueue` and `enqueue_raw` return unawaited)
+    and wait for all acknowledgements.
+
+    Raises the first `Outage`, with none of them left on its way: when they are sent again, no old
+    one arrives behind a newer one.
+    """
+    acknowledged: list[Awaitable[None]] = []
+    try:
+        for message in handed_over:
+            acknowledged.append(await message)  # noqa: PERF401 - kept when a later one fails
+    finally:
+        outcomes = await asyncio.gather(*acknowledged, return_exceptions=True)
+    for outcome in outcomes:
+        if outcome is not None:
+            raise outcome

@@ -30,7 +30,7 @@ from alpr_access_log.evidence.domain import Asked, EvidenceNotHeld, checked_rece
 from alpr_access_log.evidence.gathering import Evidence, holds_on, log_part, pictures_of
 from alpr_access_log.evidence.models import models_of
 from alpr_access_log.evidence.store import HeldRead, Package, Receipt
-from alpr_access_log.handlers import who
+from alpr_access_log.handlers import done_by, who
 from alpr_common.auth import Principal
 from alpr_common.errors import NotFound
 from alpr_common.postgres import Connection
@@ -169,17 +169,14 @@ async def page(
     agency_id = principal.agency_id
     async with store.recording(evidence.keeping.database, agency_id) as connection:
         found = await evidence_store.page(connection, agency_id, case_number, after, limit + 1)
-        record = AccessRecord(
-            record_id=uuid4(),
-            who=who(principal),
-            occurred_at=now,
-            action="evidence.listed",
-            subject="evidence",
-            outcome="done",
-            case_number=case_number,
-            query={"count": min(len(found), limit)},
-        )
-        await store.append(connection, record)
+        looked_at = {"count": min(len(found), limit)}
+        await store.append(
+            connection,
+            done_by(
+                principal, "evidence.listed", "evidence", now,
+                case_number=case_number, query=looked_at,
+            ),
+        )  # fmt: skip
     return found
 
 
@@ -252,13 +249,11 @@ async def _found(connection: Connection, agency_id: str, evidence_id: UUID) -> P
 def _record(
     package: Package, principal: Principal, action: str, now: datetime, **said: Any
 ) -> AccessRecord:
-    return AccessRecord(
-        record_id=uuid4(),
-        who=who(principal),
-        occurred_at=now,
-        action=action,
-        subject=f"evidence:{package.evidence_id}",
-        outcome="done",
+    return done_by(
+        principal,
+        action,
+        f"evidence:{package.evidence_id}",
+        now,
         purpose=package.purpose,
         case_number=package.case_number,
         query={"inventory_number": package.inventory_number, **said},

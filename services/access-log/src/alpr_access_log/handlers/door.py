@@ -62,6 +62,21 @@ def who(principal: Principal) -> Who:
     )  # fmt: skip
 
 
+def done_by(
+    principal: Principal, action: str, subject: str, now: datetime, **said: Any
+) -> AccessRecord:
+    """The record of something that whoever is signed in did. `said`: its further fields."""
+    return AccessRecord(
+        record_id=uuid4(),
+        who=who(principal),
+        occurred_at=now,
+        action=action,
+        subject=subject,
+        outcome="done",
+        **said,
+    )
+
+
 async def record_refusal(
     door: Door, principal: Principal, attempt: Attempt, refusal: Refusal,
     outcome: Literal["refused", "failed"], now: datetime,

@@ -5,8 +5,7 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from alpr_access_log import store
-from alpr_access_log.domain import AccessRecord
-from alpr_access_log.handlers import who
+from alpr_access_log.handlers import done_by, who
 from alpr_access_log.holds import domain as holds_domain
 from alpr_access_log.holds import store as holds_store
 from alpr_access_log.holds.domain import (
@@ -124,16 +123,10 @@ async def page(
     agency_id = principal.agency_id
     async with store.recording(holds.database, agency_id) as connection:
         found = await holds_store.page(connection, agency_id, in_force, after, limit + 1)
-        record = AccessRecord(
-            record_id=uuid4(),
-            who=who(principal),
-            occurred_at=now,
-            action="holds.listed",
-            subject="holds",
-            outcome="done",
-            query={"count": min(len(found), limit)},
+        looked_at = {"count": min(len(found), limit)}
+        await store.append(
+            connection, done_by(principal, "holds.listed", "holds", now, query=looked_at)
         )
-        await store.append(connection, record)
     return found
 
 
