@@ -11,7 +11,7 @@ import pytest
 
 from alpr_client.errors import ClientError, NotSignedInError, UnavailableError
 from alpr_client.kept_session import KeptSession, KeptTokens, SessionFile, SessionFileUnsafe
-from alpr_client.models import Session
+from alpr_client.models import Person, Session
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
@@ -140,6 +140,18 @@ async def test_who_signed_out_meanwhile_is_not_signed_in_again(
     file.delete()
     assert not await one.renewed("access-1")
     assert file.read() is None
+
+
+async def test_a_command_does_not_go_on_as_somebody_else_who_signed_in_meanwhile(
+    file: SessionFile, identity: Identity
+) -> None:
+    one = tokens(file, identity)
+    other = identity.session().model_copy(
+        update={"access_token": "other", "person": Person(person_id="p-2")}
+    )
+    file.write(kept(other))
+    assert not await one.renewed("access-1")
+    assert await one.current() == "access-1"
 
 
 async def test_a_session_that_has_ended_is_forgotten(file: SessionFile, identity: Identity) -> None:

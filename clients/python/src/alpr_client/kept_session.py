@@ -42,6 +42,11 @@ class KeptSession(BaseModel):
     signed_in_at: datetime
     session: Session
 
+    @property
+    def whose(self) -> tuple[str, str | None]:
+        person = self.session.person
+        return self.identity, person.person_id if person else None
+
 
 class SessionFile:
     """One session at most; reading and writing raise `ClientError` with the reason."""
@@ -153,7 +158,7 @@ class KeptTokens:
     async def renewed(self, refused: str | None) -> bool:
         async with self._file.locked():
             kept = self._file.read()
-            if kept is None or kept.identity != self._kept.identity:
+            if kept is None or kept.whose != self._kept.whose:
                 return False  # signed out, or somebody else signed in, meanwhile
             if kept.session.access_token != refused:
                 self._kept = kept

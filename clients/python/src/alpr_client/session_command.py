@@ -30,7 +30,7 @@ from alpr_client.command_session import (
 )
 from alpr_client.errors import ClientError, NotSignedInError, SecondFactorNeededError
 from alpr_client.kept_session import KeptSession, SessionFile
-from alpr_client.models import Me, Session, Training
+from alpr_client.models import Me, Person, Session, Training
 from alpr_client.transport import Addresses
 
 _PASSKEY_ONLY = (
@@ -77,6 +77,10 @@ def sign_in(
     addresses = Addresses.from_environment(Addresses.behind(url) if url else None)
 
     async def work(console: Console) -> int:
+        if url is not None and addresses.identity != Addresses.behind(url).identity:
+            raise ClientError(
+                f"--url is {url}, but ALPR_IDENTITY_URL says {addresses.identity}: drop one of them"
+            )
         if not allow_http:
             _refuse_unencrypted(addresses.identity)
         async with AlprClient(addresses) as client:
@@ -88,13 +92,7 @@ def sign_in(
                     "the console, then sign in here"
                 )
             await _keep(session, addresses, url)
-        person = session.person
-        who = (
-            f"{person.name} ({person.username}), {person.role} of {person.agency_id}"
-            if person
-            else ""
-        )
-        console.print(f"signed in: {who}", markup=False)
+        console.print(f"signed in: {_named(session.person or Person())}", markup=False)
         if (variables := named_in_environment()) is not None:
             console.print(f"but {variables} is set: commands act as that, not as you")
         return DONE
@@ -146,8 +144,7 @@ def whoami() -> None:
         me = await client.me()
         source = named_in_environment() or "alpr sign-in"
         console.print(
-            f"{me.name} ({me.username}), {me.role} of {me.agency_id}, by {source} at "
-            f"{client.transport.addresses.identity}",
+            f"{_named(me)}, by {source} at {client.transport.addresses.identity}",
             markup=False,
         )
         console.print(f"LEADS training {_training(me.leads)}, ALPR training {_training(me.alpr)}")
@@ -212,6 +209,10 @@ def _refuse_unencrypted(address: str) -> None:
             f"{address} is not https: the password would travel unencrypted (131.7-3c). Use https, "
             "or --allow-http inside a network that encrypts by itself"
         )
+
+
+def _named(person: Person) -> str:
+    return f"{person.name} ({person.username}), {person.role} of {person.agency_id}"
 
 
 def _training(training: Training) -> str:
