@@ -60,7 +60,7 @@ STEPS = (
     ),
     Step("the commit is on disk and not acknowledged", "", "COMMIT", None, may_be_stored=True),
 )  # fmt: skip
-BEGUN, ON_DISK = STEPS[-2:]
+APPENDED, BEGUN, ON_DISK = STEPS[-3:]
 
 CONVOY_STEPS = (
     Step(
