@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from playwright.async_api import Browser, expect
@@ -77,6 +78,24 @@ async def test_sound_follows_the_category_until_somebody_opens_or_silences_the_a
     await expect(silence).to_be_visible()
     await officer.presses("m")
     await expect(silence).to_be_hidden()
+
+
+@pytest.mark.policy("131.3-alert")
+async def test_an_alert_of_a_stored_read_sounds_when_its_live_hit_comes(
+    officer: Person, double: Double, api: Served
+) -> None:
+    sound = officer.page.locator("#sound")
+    if await sound.get_attribute("data-state") != "on":
+        await sound.click()
+    silence = officer.page.get_by_role("button", name="Silence")
+    shown = pictured(STOLEN)
+    stored = replace(shown, hit=shown.hit.model_copy(update={"retrospective": True}))
+    alert_id = api.do(double.raise_alert(stored))
+    await expect(officer.row("BG73914")).to_contain_text("earlier read")
+    await expect(silence).to_be_hidden()
+    api.do(double.wake(alert_id))
+    await expect(officer.row("BG73914")).not_to_contain_text("earlier read")
+    await expect(silence).to_be_visible()
 
 
 async def test_sound_can_be_turned_off_and_stays_off(officer: Person) -> None:

@@ -140,6 +140,13 @@ class Double(HotListRoutes, CameraRoutes):
         )
         await self._changed(alert)
 
+    async def wake(self, alert_id: UUID) -> None:
+        """The live hit comes of what a stored read had raised."""
+        alert, now = self.alerts[alert_id], datetime.now(UTC)
+        live = alert.hit.model_copy(update={"retrospective": False})
+        move = alerts.become_live(alert, live, self.policy)
+        await self._changed(alerts.take(alert, move, alerts.SYSTEM, now))
+
     def break_streams(self) -> None:
         for task in list(self.streams):
             task.cancel()

@@ -153,6 +153,7 @@ def step_text(step: HistoryStep) -> str:
 
 _STEP_TEXTS = {
     "raised": "Alert raised",
+    "became_live": "Seen by a camera just now: an alert of stored reads until then",
     "accepted": "Characters and state checked by eye",
     "status_confirmed": "Status confirmed",
     "status_not_confirmed": "Status not confirmed",

@@ -14,6 +14,7 @@ const baseTitle = "Alerts · ALPR";
 const OFFERED = "Alpr-Offered"; // marks what this page asked for by itself
 
 const known = new Map(); // alert id → the sequence that this page has shown or sounded
+const calm = new Set(); // alerts of stored reads: nothing has sounded for them
 let lostSince = null;
 
 const sounder = new Sounder();
@@ -27,8 +28,11 @@ const shownAlert = () => detail.querySelector("article");
 
 function noteArrival(row, { quiet = false } = {}) {
   const { alert, sequence, state, sound } = row.dataset;
-  const isNew = !known.has(alert) && state === "new";
+  const woke = calm.has(alert) && sound !== "silent"; // its live hit came after that of a stored read
+  const isNew = (!known.has(alert) || woke) && state === "new";
   known.set(alert, Math.max(Number(sequence), known.get(alert) ?? 0));
+  if (sound === "silent") calm.add(alert);
+  else calm.delete(alert);
   if (state !== "new") sounder.acknowledge(alert);
   if (!isNew || quiet || !showsOpen) return;
   row.classList.add("arrived");
