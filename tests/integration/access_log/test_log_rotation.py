@@ -4,20 +4,23 @@ import asyncio
 import json
 from base64 import b64decode
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from alpr_access_log.audit.logcheck import checked
+from alpr_access_log.audit.witnessed import copies_at
 from alpr_access_log.log import reading as log_reading
 from alpr_access_log.log import store as log_store
 from alpr_access_log.log.key import LogKey, LogKeys
 from alpr_access_log.log.leaves import Leaf, statement_leaf
 from alpr_access_log.log.rotating import RotationImpossible, begin, changing, finish
 from alpr_access_log.log.sequencer import WitnessLoop
-from alpr_access_log.log.signing import KeyNotHeld
+from alpr_access_log.log.signing import KeyNotHeld, Signing, hand_over_leaf
 from alpr_access_log.log.store.tree import _HAND_OVERS
 from alpr_access_log.log.trust import ALARM, LogRewritten
 from alpr_evidence.package import Contents, LogProof, seal
@@ -279,6 +282,22 @@ async def test_a_hand_over_that_somebody_put_into_the_queue_is_not_signed(
     assert await log_reading.checkpoint(log.log, log.agency_id) == note
 
 
+@pytest.mark.parametrize("is_hand_over", [True, False])
+async def test_an_entry_in_place_of_the_hand_over_is_not_signed(
+    log: LogUnderTest, is_hand_over: bool
+) -> None:
+    """Its id can be foreseen by who knows the new key's public half."""
+    note = await log.grow(3)
+    log.keys = LogKeys(KEY, NEXT_KEY)
+    newest = Checkpoint.open(note, KEY.verifier(log.agency_id))
+    true, then = Signing.of(log.keys.now(), log.agency_id, []).handed_over(3, newest.root)
+    theirs = hand_over_leaf(true, then, log.agency_id, datetime(2020, 1, 1, tzinfo=UTC))
+    await put(log, theirs if is_hand_over else replace(theirs, entry=b"{}"))
+    with pytest.raises(LogRewritten, match="in place of"):
+        await log.sequencer().extend(log.agency_id)
+    assert await log_reading.checkpoint(log.log, log.agency_id) == note
+
+
 async def test_who_stole_the_old_key_cannot_make_the_service_go_on_with_theirs(
     log: LogUnderTest,
 ) -> None:
@@ -319,6 +338,32 @@ async def test_a_log_of_two_hand_overs_of_one_key_is_signed_no_more(log: LogUnde
     await rewrite(log.stack, log.agency_id, [*entries, second], new)
     with pytest.raises(LogRewritten, match="since entry 3"):
         await log.sequencer().extend(log.agency_id)
+
+
+async def test_the_audit_checks_each_period_with_the_key_that_signed_at_its_end(
+    log: LogUnderTest, tmp_path: Path
+) -> None:
+    begin_at = datetime.now(UTC) - timedelta(days=1)
+    witness = (tmp_path / "witness").as_uri()
+    changes = []
+    for keys in ((KEY,), (KEY, NEXT_KEY), (NEXT_KEY,)):
+        log.keys = LogKeys(*keys)
+        await log.grow(3)
+        loop = WitnessLoop(log.database, log.sequencer().trust, interval_seconds=60)
+        assert await loop.copy_all()
+        changes.append(await database_time(log))
+    for end, key, entries in zip(changes, (KEY, NEXT_KEY, NEXT_KEY), (3, 7, 10), strict=True):
+        found = await checked(
+            log.log, copies_at(witness), witness, log.agency_id, begin_at, end, end
+        )
+        assert (found.is_good, found.entries, found.faults) == (True, entries, [])
+        assert found.key == str(key.verifier(log.agency_id))
+
+
+async def database_time(log: LogUnderTest) -> datetime:
+    async with log.database.transaction() as connection:
+        now: datetime = await connection.fetchval("SELECT clock_timestamp()")
+    return now
 
 
 async def test_packages_sealed_before_during_and_after_verify_with_the_key_of_their_time(

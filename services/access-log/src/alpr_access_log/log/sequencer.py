@@ -24,6 +24,7 @@ from alpr_common.errors import Outage
 from alpr_common.postgres import Connection, Database
 from alpr_translog.checkpoint import Checkpoint
 from alpr_translog.handover import HandOverInvalid, hand_over_in
+from alpr_translog.merkle import leaf_hash
 
 log = structlog.get_logger()
 
@@ -131,6 +132,9 @@ class Sequencer:
             COVER_SECONDS.observe(max(0.0, (now - one.appended_at).total_seconds()))
         SEQUENCED.inc(len(taken))
         SIZE.labels(agency_id).set(checkpoint.size)
+        if signing is not vouched.signing:
+            key_id = signing.lineage.last.key_id.hex()
+            log.info("log.handed_over", agency_id=agency_id, entry=taken[0].index, key_id=key_id)
         return len(taken)
 
     async def _sequence(self, connection: Connection, agency_id: str, size: int) -> list[Sequenced]:
@@ -154,14 +158,9 @@ class Sequencer:
         leaf = hand_over_leaf(made, then, agency_id, datetime.now(UTC))
         await log_store.append_leaves(connection, agency_id, [leaf])
         taken = await log_store.sequence_hand_over(connection, agency_id, leaf.record_id)
-        if taken is None:
-            raise LogRewritten(
-                "An entry is stored that hands the log over to its next key already."
-            )
-        log.info(
-            "log.handed_over", agency_id=agency_id, entry=made.size,
-            old_key=made.old.key_id.hex(), new_key=made.new.key_id.hex(),
-        )  # fmt: skip
+        # Its id can be foreseen: what somebody stored under it before is not what gets signed.
+        if taken is None or taken.leaf_hash != leaf_hash(leaf.entry):
+            raise LogRewritten("Another entry is stored in place of the log's hand-over.")
         return [taken], then
 
 
