@@ -289,7 +289,8 @@ async def test_the_years_audit_is_prepared_read_and_taken_along(station: Station
             content = (await (await downloading.value).path()).read_bytes()
             assert content.startswith(begins), label
         await osei.goes_to("/audit")
-        await expect(page.locator(".records .row-link")).to_have_count(1)
+        await expect(page.locator(".records .row-link").first).to_be_visible()
+        await expect(page.locator(".records .standing").first).to_have_text("ready")
         await page.get_by_role("link", name="Findings to review").click()
         await expect(page.get_by_role("heading", name="Findings")).to_be_visible()
 
