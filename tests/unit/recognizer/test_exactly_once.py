@@ -152,9 +152,26 @@ class Process:
         return len(self._world.frames[key.partition])
 
 
+def cut_short(shown: list[Shown], rng: random.Random) -> list[Shown]:
+    """The same pass before which posts stand: of some frames the plate's one half is left, or both
+    halves apart."""
+    out = []
+    for one in shown:
+        (whole,) = one.sightings or ()
+        x, y, half = whole.box.x1, whole.box.y1, len(whole.reading.text) // 2
+        text, confidence = whole.reading.text, whole.reading.confidence
+        pieces = [
+            sighting(text[:half], x, y, confidence, width=45),
+            sighting(text[half:], x + 55, y, confidence, width=45),
+        ]
+        seen = rng.choice([[whole], [whole], pieces, pieces[:1], pieces[1:]])
+        out.append(Shown(one.camera_id, one.at_seconds, seen, one.arrived_seconds))
+    return out
+
+
 def street(seed: int) -> dict[int, list[Shown]]:
-    """A few minutes before several cameras: clear, poor and unreadable plates, a parked vehicle,
-    frames that come late, broken pictures."""
+    """A few minutes before several cameras: clear, poor, half hidden and unreadable plates, a
+    parked vehicle, frames that come late, broken pictures."""
     rng = random.Random(seed)
     letters = "ABCDEFGHJKLMNPRSTUVWXYZ"
     frames: dict[int, list[Shown]] = {}
@@ -166,10 +183,11 @@ def street(seed: int) -> dict[int, list[Shown]]:
             for _ in range(5):
                 text = "".join(rng.choices(letters, k=3)) + f"{rng.randrange(10000):04}"
                 confidence = rng.choice([0.35, 0.6, 0.8, 0.95, 0.99, 0.02])
-                shown += drive_by(
+                vehicle = drive_by(
                     camera, text, at, rng.randint(1, 9), confidence=confidence,
                     y=rng.uniform(100, 600), speed_px=rng.uniform(100, 1200),
                 )  # fmt: skip
+                shown += cut_short(vehicle, rng) if rng.random() < 0.3 else vehicle
                 at += rng.uniform(1.2, 9)
             if number == 0:
                 shown += [

@@ -73,15 +73,17 @@ def followed(before: Place, seen: Place) -> Place:
     one: votes end when a read goes out, and when that happens depends on the clock.
     """
     told = seen if _tells_more(seen, before) else before
+    is_piece_now = is_within(before, seen) and len(seen.text) < len(before.text)
+    was_piece = is_within(seen, before) and len(before.text) < len(seen.text)
     before = before._replace(text=told.text, confidence=told.confidence)
     elapsed = seen.seen_ms - before.seen_ms
     if elapsed <= 0:
         return before
-    if is_within(before, seen):
+    if is_piece_now:
         # Only a piece of the plate is to be seen: that says nothing about how the whole moves.
         x1, y1, x2, y2 = (max(0, min(65535, round(v))) for v in before.at(seen.seen_ms))
         return before._replace(x1=x1, y1=y1, x2=x2, y2=y2, seen_ms=seen.seen_ms)
-    if is_within(seen, before):
+    if was_piece:
         return before._replace(x1=seen.x1, y1=seen.y1, x2=seen.x2, y2=seen.y2, seen_ms=seen.seen_ms)
     dx = (seen.x1 + seen.x2 - before.x1 - before.x2) * 500 / elapsed
     dy = (seen.y1 + seen.y2 - before.y1 - before.y2) * 500 / elapsed
@@ -153,7 +155,7 @@ def is_piece(rules: PassRules, piece: Place, whole: Place) -> bool:
     """Whether `piece` is `whole` cut short, by glare or a post: its text a part of the other's,
     nearly all of its box within the other's, seen a moment apart. Read surely as such pieces are,
     they are no vehicles of their own."""
-    if not _is_part(piece.text, whole.text):
+    if whole.confidence < _HALF or not _is_part(piece.text, whole.text):
         return False
     return abs(piece.seen_ms - whole.seen_ms) <= rules.gap_seconds * 1000 and _lies_in(piece, whole)
 
