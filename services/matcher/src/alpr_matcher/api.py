@@ -1,7 +1,6 @@
 """The hot-list API: parse, pass the gate, call a handler."""
 
 import base64
-import binascii
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -82,7 +81,7 @@ def routes(gate: Gate, opened: Callable[[], HotLists]) -> APIRouter:
     async def entries(
         person: anybody,
         plate: str | None = None,
-        category: str | None = None,
+        category: StorableText | None = None,
         state: State = "live",
         list_id: UUID | None = None,
         cursor: str | None = None,
@@ -167,26 +166,33 @@ def _cursor(*parts: Any) -> str:
 def _parts(cursor: str) -> list[Any]:
     try:
         parts = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error) as error:
-        raise CursorInvalid("Send the `next_cursor` of the page before, unchanged.") from error
+    except (ValueError, RecursionError) as error:
+        raise _invalid() from error
     return parts if isinstance(parts, list) else []
 
 
 def _entry_cursor(cursor: str | None) -> tuple[datetime, UUID] | None:
     if cursor is None:
         return None
-    try:
-        added_at, entry_id = _parts(cursor)
-        return datetime.fromisoformat(added_at), UUID(entry_id)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise CursorInvalid("Send the `next_cursor` of the page before, unchanged.") from error
+    match _parts(cursor):
+        case [str(added_at), str(entry_id)]:
+            try:
+                at = datetime.fromisoformat(added_at)
+                if at.tzinfo is not None:
+                    return at.astimezone(UTC), UUID(entry_id)
+            except (ValueError, OverflowError) as error:
+                raise _invalid() from error
+    raise _invalid()
 
 
 def _version_cursor(cursor: str | None) -> int | None:
     if cursor is None:
         return None
     match _parts(cursor):
-        case [int(version)]:
+        case [int(version)] if 0 < version < 2**31 and version is not True:
             return version
-        case _:
-            raise CursorInvalid("Send the `next_cursor` of the page before, unchanged.")
+    raise _invalid()
+
+
+def _invalid() -> CursorInvalid:
+    return CursorInvalid("Send the `next_cursor` of the page before, unchanged.")
