@@ -24,6 +24,7 @@ from tests.support.waiting import eventually
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(600)]
 
 KEY_FILE = "ALPR_ACCESS_LOG_LOG_KEY_FILE"
+WITNESS_INTERVAL = "ALPR_ACCESS_LOG_LOG_WITNESS_INTERVAL_SECONDS"
 HERE = Path(sys.executable).parent
 
 
@@ -37,7 +38,8 @@ class Outside:
     http: httpx.AsyncClient
 
     def start(self) -> ServiceProcess:
-        return self.services.start("access-log", environment={KEY_FILE: str(self.key_file)})
+        environment = {KEY_FILE: str(self.key_file), WITNESS_INTERVAL: "1"}
+        return self.services.start("access-log", environment=environment)
 
     def token(self, role: Role) -> str:
         issuer = TokenIssuer.from_file(self.services.stack.secrets.token_private_key)
@@ -120,6 +122,7 @@ async def test_the_key_is_changed_while_the_service_runs_and_everybody_outside_c
     await eventually(lambda: outside.kept_beyond("newer.checkpoint", 3), 60)
     assert (await outside.alpr("fetch", log, "copy/")).returncode == 0
     witness = str(outside.services.stack.witness_folder / OURS)
+    await eventually(Path(witness).is_dir, 60, what="the witness has a copy")
     held = ["--against", "old.checkpoint", "--against", "new.checkpoint", "--against", witness]
     ids = [VerifierKey.parse(key).key_id.hex() for key in (old, new)]
     for key in ("old.vkey", "new.vkey"):
