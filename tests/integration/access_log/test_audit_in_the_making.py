@@ -19,6 +19,7 @@ import pytest
 
 from alpr_access_log.audit import identity as identity_answers
 from alpr_access_log.audit.handlers import packages
+from alpr_access_log.audit.handlers.preparing import PREPARED
 from alpr_access_log.audit.identity import Identity
 from alpr_common.auth import Principal
 from alpr_common.objects import Pictures
@@ -150,11 +151,13 @@ async def test_one_package_is_prepared_at_a_time_for_each_agency(
 
 
 async def test_it_waits_for_the_daily_run_and_says_so(under_test: AuditUnderTest) -> None:
+    counted = PREPARED._value.get()
     async with somebody_else_looks_through(under_test):
         package_id = await asked_for(under_test)
         await waits_for_its_turn(under_test, package_id)
     package = await under_test.done(package_id)
     assert (package["state"], package["progress"], package["step"]) == ("ready", 1, None)
+    await eventually(lambda: PREPARED._value.get() == counted + 1, 30)
 
 
 async def test_what_a_stopped_process_left_another_takes_up_with_what_identity_had_said(

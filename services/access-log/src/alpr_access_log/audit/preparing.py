@@ -145,8 +145,8 @@ class Preparing:
             # Whether the work can go on is for the work to find out.
             log.warning("audit.no_sign_of_life", error=str(error))
             return
-        if not held:
-            raise ClaimLost("Its claim ran out.")
+        if not held and not progress.is_ending:
+            raise ClaimLost("Another process has its claim.")
 
     async def _put_off(self, claim: Claim, error: Outage) -> None:
         log.warning("audit.put_off", package_id=str(claim.package_id), error=str(error))

@@ -1,7 +1,7 @@
 """How far a package is: said by the work, read by whoever keeps its claim."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 Tell = Callable[[float], None]
@@ -29,7 +29,9 @@ class Progress:
     """The step under way, and how far the whole is, 0 to 1."""
 
     step: Step = "identity"
-    share: float = field(default=0.0)
+    share: float = 0.0
+    is_ending: bool = False
+    """Whether the claim may be gone because the work itself has ended it."""
 
     def begin(self, step: Step) -> Tell:
         """The next step; what tells how far it is."""

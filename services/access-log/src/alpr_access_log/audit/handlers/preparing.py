@@ -230,6 +230,7 @@ async def _stored(
         work.package, state="ready", step=None, progress=1.0, prepared_at=now, files=tuple(files),
         summary=summary.model_dump(mode="json", by_alias=True),
     )  # fmt: skip
+    progress.is_ending = True
     async with store.recording(audit.database, agency_id) as connection:
         if not await claims.end_ready(connection, claim, ready):
             raise ClaimLost("Another process prepares it.")
