@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from alpr_access_log.api import SearchForm
 from alpr_access_log.domain import Circle, Query
+from alpr_access_log.forms import SearchForm
 from alpr_access_log.refusals import OwnRequest, SweepNeedsApproval
 from alpr_console.domain.forms import Typed
 from alpr_console.domain.search import NotANumber, in_words, search_form
