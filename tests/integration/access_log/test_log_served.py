@@ -13,10 +13,12 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastapi import FastAPI
 
 from alpr_access_log.log import api as log_api
 from alpr_access_log.log import store as log_store
 from alpr_access_log.log.forgetting import Erasure, forget
+from alpr_access_log.log.key import LogKeys
 from alpr_access_log.log.leaves import text_digest
 from alpr_common.auth import Gate, Principal, TokenIssuer, TokenVerifier, ungated_routes
 from alpr_common.policy import Policy, Role
@@ -25,10 +27,11 @@ from alpr_common.web import create_web_app
 from alpr_local.processes import Services
 from alpr_local.stack import Stack
 from alpr_translog.checkpoint import Checkpoint
+from alpr_translog.handover import Lineage, hand_over_in
 from alpr_translog.merkle import leaf_hash, verify_consistency, verify_inclusion
 from alpr_translog.note import VerifierKey
 from alpr_translog.tiles import decode_bundle, decode_tile
-from tests.support.verifiable_log import KEY, LogUnderTest, stored_entries
+from tests.support.verifiable_log import KEY, NEXT_KEY, LogUnderTest, stored_entries, wipe
 
 pytestmark = pytest.mark.integration
 
@@ -48,14 +51,19 @@ async def log(migrated: Stack, tmp_path: Path) -> AsyncIterator[LogUnderTest]:
 
 
 @pytest.fixture
-async def client(log: LogUnderTest) -> AsyncIterator[httpx.AsyncClient]:
+def served(log: LogUnderTest) -> FastAPI:
     app = create_web_app("access-log", "log")
     app.state.log = log.log
     app.include_router(
         log_api.router(Gate(TokenVerifier(ISSUER.private_key.public_key()), Policy()))
     )
     assert ungated_routes(app) == []
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return app
+
+
+@pytest.fixture
+async def client(log: LogUnderTest, served: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(served, raise_app_exceptions=False)
     base = f"http://log/v1/log/{log.agency_id}/"
     async with httpx.AsyncClient(transport=transport, base_url=base) as made:
         made.headers.update(token(log.agency_id))
@@ -79,6 +87,27 @@ async def test_a_checkpoint_and_the_key_are_for_everybody(
     assert VerifierKey.parse((await client.get("key")).text) == KEY.verifier(log.agency_id)
     for path in ("tile/0/000.p/5", "tile/entries/000.p/5", "proofs/inclusion?index=0"):
         assert (await client.get(path)).status_code == 401
+
+
+async def test_who_has_one_key_gets_to_the_other_without_signing_in(
+    log: LogUnderTest, client: httpx.AsyncClient, served: FastAPI
+) -> None:
+    del client.headers["Authorization"]
+    assert (await client.get("hand-overs")).json() == {"items": []}
+    await log.grow(5)
+    log.keys = LogKeys(KEY, NEXT_KEY)
+    served.state.log = log.log
+    assert VerifierKey.parse((await client.get("key")).text) == KEY.verifier(log.agency_id)
+    await log.grow(1)
+    answer = await client.get("hand-overs")
+    assert answer.headers["cache-control"] == "no-cache"
+    found = [hand_over_in(b64decode(one["entry"]), one["index"]) for one in answer.json()["items"]]
+    new = VerifierKey.parse((await client.get("key")).text)
+    assert new == NEXT_KEY.verifier(log.agency_id)
+    for key in (KEY.verifier(log.agency_id), new):
+        lineage = Lineage.through(key, [one for one in found if one])
+        assert lineage.open((await client.get("checkpoint")).text).size == 7
+    await wipe(log.stack, log.agency_id)
 
 
 @pytest.mark.policy("131.4")
