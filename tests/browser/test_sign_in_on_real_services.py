@@ -88,7 +88,9 @@ async def test_who_must_have_a_second_factor_enrols_first_and_then_signs_in_with
         assert len(codes) == 10
         await page.get_by_role("link", name="I have written them down").click()
         await expect(page.get_by_role("heading", name="Access records")).to_be_visible()
-        assert await places(page) == ["Access records", "Log check", "Audit", "Holds", "Training"]
+        assert await places(page) == [
+            "Access records", "Log check", "Audit", "Holds", "Cameras", "Training",
+        ]  # fmt: skip
 
     async with person_at(chromium, agency.console_url, width=390, height=844, touch=True) as osei:
         page = osei.page
