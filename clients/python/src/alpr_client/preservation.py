@@ -43,7 +43,8 @@ class Holds:
         return await self._transport.model(Hold, _DOOR, "POST", "/v1/holds", json=said)
 
     async def release(self, hold_id: UUID | str, reason: str) -> Hold:
-        """Its reads are deleted as others are, unless another hold keeps them."""
+        """As a second person, who did not place it: its reads are deleted as others are, unless
+        another hold keeps them."""
         path = f"/v1/holds/{hold_id}/release"
         return await self._transport.model(Hold, _DOOR, "POST", path, json={"reason": reason})
 
