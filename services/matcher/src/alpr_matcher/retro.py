@@ -26,22 +26,29 @@ from alpr_matcher.domain import match_read
 from alpr_matcher.handlers import HotLists
 from alpr_matcher.patterns import is_pattern
 from alpr_matcher.retro_reads import StoredReads
+from alpr_matcher.retro_store import WaitingEntry
 
 log = structlog.get_logger()
 
 _ENTRIES_AT_ONCE = 1000
 _PATTERNS_AT_ONCE = 50
-_AFTER_OUTAGE_SECONDS = 5.0
+_AFTER_OUTAGE = timedelta(seconds=5)
+_FAILURES_MOST = 2
 COMPARED = Counter("alpr_retro_entries_total", "Entries compared with stored reads")
 RETRO_HITS = Counter("alpr_retro_hits_total", "Retrospective hits", ["category"])
 
 
 class RetroMatch:
-    """Compares waiting entries, oldest first; one replica at a time."""
+    """Compares waiting entries, oldest first; one replica at a time.
+
+    Each agency's reads are asked as its own account. One that cannot be asked keeps its own
+    comparisons waiting, and nobody else's.
+    """
 
     def __init__(self, lists: HotLists, reads: StoredReads, settle_seconds: float) -> None:
         self._lists, self._reads = lists, reads
         self._settle = timedelta(seconds=settle_seconds)
+        self._not_before: dict[str, datetime] = {}
 
     async def run(self, every_seconds: float) -> None:
         """For ever; an outage of either side is waited out, and no entry forgotten."""
@@ -52,40 +59,72 @@ class RetroMatch:
                 await asyncio.sleep(every_seconds)
             except Outage as error:
                 log.warning("retro.outage", error=str(error))
-                await asyncio.sleep(_AFTER_OUTAGE_SECONDS)
+                await asyncio.sleep(_AFTER_OUTAGE.total_seconds())
 
     async def compare_some(self, now: datetime) -> int:
-        """Compare the entries that wait longest; how many. The hits are queued, and the entries
-        wait no more, in one transaction. Raises `Outage`; then all of them still wait."""
-        database = self._lists.database
-        async with database.transaction() as connection:
+        """Compare the entries that wait longest; how many of them wait no more. The hits are
+        queued, and what was compared is noted, in one transaction. Raises `Outage`; then all of
+        them wait as before."""
+        known = self._reads.agency_ids
+        async with self._lists.database.transaction() as connection:
             if not await lists_store.is_only_one(connection, "retro-match"):
                 return 0
             waiting = await retro_store.waiting(
-                connection, now, now - self._settle, _ENTRIES_AT_ONCE
-            )
+                connection, now, now - self._settle, known, self._can_be_asked(now),
+                _ENTRIES_AT_ONCE,
+            )  # fmt: skip
             if not waiting:
                 return 0
-            entries = [entry for _, _, entry in waiting if entry is not None]
-            hits = [hit for agency_id, some in self._asked(entries) for hit in
-                    await self._hits(agency_id, some, now)]  # fmt: skip
-            await retro_store.no_more_waiting(connection, [(i, v) for i, v, _ in waiting])
+            hits, answered = await self._compared(waiting, now)
+            after = [(one, one.answered | answered & _served(one)) for one in waiting]
+            done = [one for one, by in after if known & _served(one) <= by]
+            await retro_store.no_more_waiting(connection, done)
+            await retro_store.note_answered(
+                connection, [(one, by) for one, by in after if not known & _served(one) <= by]
+            )
             await outbox.put_many(
                 connection, HITS, [(hit.read.match_key, hit.to_bytes()) for hit in hits]
             )
-        COMPARED.inc(len(entries))
+        COMPARED.inc(sum(one.entry is not None for one in done))
         for hit in hits:
             RETRO_HITS.labels(hit.entry.category).inc()
         if hits:
-            log.info("retro.hits", entries=len(entries), hits=len(hits))
-        return len(waiting)
+            log.info("retro.hits", entries=len(waiting), hits=len(hits))
+        return len(done)
 
-    def _asked(self, entries: Sequence[HotListEntry]) -> Iterable[tuple[str, list[HotListEntry]]]:
+    def _can_be_asked(self, now: datetime) -> frozenset[str]:
+        away = {agency_id for agency_id, until in self._not_before.items() if now < until}
+        return self._reads.agency_ids - away
+
+    async def _compared(
+        self, waiting: Sequence[WaitingEntry], now: datetime
+    ) -> tuple[list[Hit], frozenset[str]]:
+        """The hits, and the agencies all of whose reads were asked."""
+        asked, failed = self._can_be_asked(now), 0
+        hits: list[Hit] = []
+        for agency_id, entries in self._questions(waiting, asked):
+            if now < self._not_before.get(agency_id, now):
+                continue
+            if failed >= _FAILURES_MOST:  # it is likelier the door's fault than theirs
+                self._not_before[agency_id] = now + _AFTER_OUTAGE
+                continue
+            try:
+                hits += await self._hits(agency_id, entries, now)
+            except Outage as error:
+                failed += 1
+                self._not_before[agency_id] = now + _AFTER_OUTAGE
+                log.warning("retro.outage", agency_id=agency_id, error=str(error))
+        return hits, asked & self._can_be_asked(now)
+
+    def _questions(
+        self, waiting: Sequence[WaitingEntry], asked: frozenset[str]
+    ) -> Iterable[tuple[str, list[HotListEntry]]]:
         """What is asked of whose reads: patterns few at a time, they cost more."""
         by_agency: dict[str, list[HotListEntry]] = defaultdict(list)
-        for entry in entries:
-            for agency_id in self._reads.agency_ids.intersection(entry.serves_agency_ids):
-                by_agency[agency_id].append(entry)
+        for one in waiting:
+            for agency_id in sorted((asked & _served(one)) - one.answered):
+                assert one.entry is not None
+                by_agency[agency_id].append(one.entry)
         for agency_id, served in by_agency.items():
             wild = [entry for entry in served if is_pattern(entry.plate)]
             if plain := [entry for entry in served if not is_pattern(entry.plate)]:
@@ -105,6 +144,10 @@ class RetroMatch:
             for hit in retro_hits(read, entries, policy, now):
                 hits[hit.hit_id] = hit
         return list(hits.values())
+
+
+def _served(one: WaitingEntry) -> frozenset[str]:
+    return frozenset(one.entry.serves_agency_ids if one.entry is not None else ())
 
 
 def retro_hits(
