@@ -51,7 +51,12 @@ def test_names_of_any_script_and_missing_pictures_do_not_stop_it() -> None:
         COVER,
         prepared_by="Łukasz Żółć — 山田…",
         case_number="26-\u0141",
-        items=[item(1, None), item(2, b"not a picture")],
+        items=[
+            item(1, None),
+            item(2, b"not a picture"),
+            item(3, jpeg()[:-200]),
+            item(4, jpeg()[:9]),
+        ],
         alert_lines=[],
     )
     assert render(strange).startswith(b"%PDF-")

@@ -11,6 +11,7 @@ from io import BytesIO
 
 from fpdf.enums import XPos, YPos
 from fpdf.fonts import FontFace
+from PIL import Image
 
 from alpr_access_log.evidence.sheet import (
     GREY,
@@ -140,7 +141,8 @@ def _items(sheet: Sheet, cover: Cover) -> None:
             row.cell(str(number))
             picture = _picture(item.picture)
             if picture is None:
-                row.cell("no picture stored", style=FontFace(color=GREY))
+                words = "not a readable picture" if item.picture else "no picture stored"
+                row.cell(words, style=FontFace(color=GREY))
             else:
                 row.cell(img=picture, img_fill_width=False)
             row.cell(latin(f"{item.plate}\n{item.jurisdiction}"), style=FontFace(emphasis="BOLD"))
@@ -239,4 +241,13 @@ def _checking(sheet: Sheet, cover: Cover) -> None:
 
 
 def _picture(jpeg: bytes | None) -> BytesIO | None:
-    return BytesIO(jpeg) if jpeg and jpeg[:2] == b"\xff\xd8" else None
+    """None also for bytes that are no whole JPEG: the package has them as they are stored, and one
+    broken picture is no reason to have no package."""
+    if not jpeg:
+        return None
+    try:
+        with Image.open(BytesIO(jpeg), formats=["JPEG"]) as picture:
+            picture.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
+    return BytesIO(jpeg)
