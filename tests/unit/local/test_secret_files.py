@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from alpr_identity.signing_keys import rotate
 from alpr_local.secret_files import SecretFiles
 
 TOGETHER = 8
@@ -54,7 +56,9 @@ def test_threads_that_make_one_secret_at_once_all_get_the_same(tmp_path: Path, r
 
 _ASKING = """
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from alpr_identity.signing_keys import rotate
 from alpr_local.secret_files import SecretFiles
 secrets = SecretFiles(Path(sys.argv[1]))
 print("ready", flush=True)
@@ -95,6 +99,15 @@ def test_a_public_key_without_its_private_one_is_made_anew_with_it(tmp_path: Pat
     secrets.token_private_key.unlink()
     assert secrets.token_public_key.read_bytes() != before
     assert secrets.token_public_key.read_bytes() == public_half(secrets.token_private_key)
+
+
+def test_keys_that_were_changed_stay_as_the_change_left_them(tmp_path: Path) -> None:
+    secrets = SecretFiles(tmp_path)
+    private, public = secrets.token_private_key, secrets.token_public_key
+    rotate(private, public, 2, datetime.now(UTC))
+    changed = public.read_bytes()
+    assert SecretFiles(tmp_path).token_public_key.read_bytes() == changed
+    assert changed.count(b"BEGIN PUBLIC KEY") == 2
 
 
 def test_what_a_process_left_that_was_killed_while_it_wrote_is_in_nobodys_way(

@@ -72,7 +72,8 @@ class SecretFiles:
         # Of the private key that is there, whoever made it: all who come at once write the same.
         wanted = _public_pem(private.read_bytes())
         with contextlib.suppress(FileNotFoundError):
-            if public.read_bytes() == wanted:
+            # After a change of keys the file holds the next one as well.
+            if wanted in public.read_bytes():
                 return
         with self._temporary(public, wanted) as temporary:
             temporary.replace(public)
