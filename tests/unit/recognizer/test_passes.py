@@ -164,6 +164,24 @@ def test_a_vehicle_close_behind_another_is_a_read_of_its_own() -> None:
     assert plates(reads_of(first + second)) == ["AB1234", "XY9876"]
 
 
+@pytest.mark.parametrize("confidence", [0.6, 0.95])
+def test_the_second_of_two_vehicles_is_not_taken_for_the_first_whose_read_is_out(
+    confidence: float,
+) -> None:
+    first = drive_by("cam", "86SL0138", 0, frames=7, confidence=confidence, speed_px=90)
+    second = drive_by("cam", "428KXQ", 1.8, frames=7, confidence=0.99, speed_px=90)
+    assert plates(reads_of(first + second)) == ["428KXQ", "86SL0138"]
+
+
+def test_one_misread_character_in_a_plate_that_comes_up_fast_makes_no_second_vehicle() -> None:
+    texts = ["QU33ZB", "QU35ZB", "QU35ZB", "QU35ZB"]
+    shown = [
+        Shown("cam", i * 0.2, [sighting(t, 477 + 30 * i, 421, 0.95, width=49 * 1.25**i)])
+        for i, t in enumerate(texts)
+    ]
+    assert plates(reads_of(shown, confidence=2)) == ["QU35ZB"]
+
+
 def test_a_convoy_of_nearly_equal_plates_stays_apart() -> None:
     convoy = [
         Shown("cam", n * 1.0 + i * 0.2, [sighting(f"TAXI0{n}", 100 + 900 * i * 0.2, 400, 0.97)])

@@ -12,6 +12,8 @@ from alpr_common.plates import match_key
 _CONFIDENT = 230  # of 255
 _HALF = 128
 _SIMILAR = 0.6
+_DIFFERENT = 0.35
+_NEXT_FRAME_SECONDS = 0.3
 _STATIONARY_SIMILAR = 0.8
 _STATIONARY_OVERLAP = 0.5
 _LATE_OVERLAP = 0.3
@@ -136,16 +138,22 @@ def _moving_affinity(
         return 2.0 + overlap
     if is_piece(rules, seen, known) or is_piece(rules, known, seen):
         return 1.0 + overlap
-    sure = known.confidence >= _CONFIDENT and seen.confidence >= _CONFIDENT
-    if sure:
-        # Two certain texts that differ are two vehicles, unless the box hardly moved.
+    both = min(known.confidence, seen.confidence)
+    away = _distance(known.at(seen.seen_ms), seen)
+    if both >= _CONFIDENT:
+        # Two certain texts that differ are two vehicles, unless the box hardly moved, or they are
+        # nearly one text in a place where there is no room for two in the next frame.
         still = max(overlap, _overlap(_corners(known), seen))
         near = still >= _STATIONARY_OVERLAP and elapsed <= 0.5
+        next_to = away <= known.width and elapsed <= _NEXT_FRAME_SECONDS
+        near = near or (next_to and likeness >= _STATIONARY_SIMILAR)
         return likeness + overlap if near and likeness >= _SIMILAR else None
     reach = known.width * ((0.7 + 8 * elapsed) if known.moving else (1 + 20 * elapsed))
-    away = _distance(known.at(seen.seen_ms), seen)
     if likeness >= _SIMILAR:
         return 1.0 + likeness + overlap if away <= reach else None
+    if both >= _HALF and likeness < _DIFFERENT and elapsed > _NEXT_FRAME_SECONDS:
+        # Each more likely right than not, and nothing alike: one has driven off, one come up.
+        return None
     # The texts say little: only the place can tell, and only for a moment.
     close = overlap >= _LATE_OVERLAP or away <= known.width * (0.5 + 2 * elapsed)
     return overlap + 0.1 if close and elapsed <= rules.gap_seconds else None
