@@ -293,7 +293,8 @@ def test_a_finding_has_the_same_id_however_much_of_its_month_was_seen() -> None:
     assert early.id_in("IL1", BEGIN) != early.id_in("IL1", END)
 
 
-def test_similar_texts_are_found_exactly_as_comparing_all_pairs_would() -> None:
+@pytest.mark.parametrize("similarity", [0.5, 0.56, 0.6, 2 / 3, 0.8, 1.0])
+def test_similar_texts_are_found_exactly_as_comparing_all_pairs_would(similarity: float) -> None:
     import random
 
     rnd = random.Random(7)
@@ -304,9 +305,9 @@ def test_similar_texts_are_found_exactly_as_comparing_all_pairs_would() -> None:
         (a, b)
         for a in range(len(texts))
         for b in range(a)
-        if jaccard(shingles(texts[a]), shingles(texts[b])) >= 0.6
+        if jaccard(shingles(texts[a]), shingles(texts[b])) >= similarity
     }
-    groups = alike(texts, 0.6)
+    groups = alike(texts, similarity)
     together = {n: number for number, group in enumerate(groups) for n in group}
     assert all(a in together and together[a] == together.get(b) for a, b in expected)
     assert set(together) == {n for pair in expected for n in pair}
