@@ -22,7 +22,9 @@ _ADVISORY = 471_100
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a search. `lock` holds it; `statement` is what then waits (on `relation`)."""
+    """One step of a search. `lock` holds it; `statement` is what then waits (on `relation`). A
+    commit waits on none: it is the search's if its transaction wrote a record (others commit, too).
+    """
 
     name: str
     lock: str
@@ -96,6 +98,10 @@ WHERE a.usename = 'alpr_access_log' AND a.query LIKE '%' || $1 || '%'
   AND ($2::text IS NULL OR EXISTS (
       SELECT FROM pg_locks l
       WHERE l.pid = a.pid AND NOT l.granted AND l.relation = $2::text::regclass))
+  AND ($1 <> 'COMMIT' OR EXISTS (
+      SELECT FROM pg_locks l
+      WHERE l.pid = a.pid AND l.granted AND l.mode = 'RowExclusiveLock'
+        AND l.relation = 'access_log.access_record'::regclass))
 """
 
 
