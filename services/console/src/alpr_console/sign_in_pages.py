@@ -54,9 +54,7 @@ def routes(sessions: Sessions, pages: Pages) -> APIRouter:
         except Refused as error:
             if error.problem.code == _CODE_NEEDED and "code" in (error.problem.ways or ("code",)):
                 step = sessions.seal_code_step(username, password)
-                return ask(
-                    request, to, username=username, code_step=step, ways=error.problem.ways
-                )
+                return ask(request, to, username=username, code_step=step, ways=error.problem.ways)
             return ask(request, to, problem=error.problem, username=username)
         return entered(request, session, to)
 
