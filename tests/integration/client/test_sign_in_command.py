@@ -44,6 +44,8 @@ async def test_who_signs_in_stays_signed_in_for_the_commands_that_follow(
     assert code == 0, said
     assert "by alpr sign-in" in said
     assert "ALPR data is open to you" in said
+    code, said = await terminal.alpr("token")
+    assert (code, said.count("."), said.count("\n")) == (0, 2, 1), said  # a JWT, for other programs
 
 
 async def test_a_second_factor_is_asked_for_and_a_recovery_code_will_do(

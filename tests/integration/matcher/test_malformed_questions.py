@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
 import httpx
 import pytest
@@ -30,7 +30,7 @@ def cursor(*parts: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode()
 
 
-ENTRIES, ID = "/v1/hotlist/entries", str(uuid4())
+ENTRIES, ID = "/v1/hotlist/entries", str(UUID(int=4711))
 
 
 @pytest.mark.parametrize(

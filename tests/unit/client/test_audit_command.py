@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from alpr_client import audit_package
 from alpr_client.audit_command import app
 
 PACKAGE_ID = "7e9d7a0e-0b6f-4a68-9d34-0d8b6a3c2f10"
@@ -103,9 +104,10 @@ class Served:
 
 
 @pytest.fixture
-def served() -> Iterator[Served]:
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    monkeypatch.setattr(audit_package, "_LOOKS_AGAIN_SECONDS", 0.01)
     made = Served()
-    thread = threading.Thread(target=made.server.serve_forever, daemon=True)
+    thread = threading.Thread(target=made.server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield made
     made.server.shutdown()

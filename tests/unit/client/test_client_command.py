@@ -117,7 +117,7 @@ def test_a_fault_of_a_command_is_one_line_and_no_traceback(
         command.main()
 
 
-@pytest.mark.parametrize("name", ["sign-in", "sign-out", "whoami", "feed", "audit", "log"])
+@pytest.mark.parametrize("name", ["sign-in", "sign-out", "whoami", "token", "feed", "audit", "log"])
 def test_the_help_names_every_command_in_a_line_of_its_own(name: str) -> None:
     done = CliRunner().invoke(real_app, ["--help"], env={"COLUMNS": "200"})
     assert any(line.strip("│ ").startswith(name) for line in done.output.split("\n"))

@@ -234,14 +234,14 @@ async def test_a_frame_that_waited_for_too_long_is_given_up_while_kafka_is_still
     async with delivering(topic, folder, clock=clock) as delivery:
         before = GIVEN_UP._value.get()
         topic.is_away = True
-        for n in range(40):
+        for n in range(8):
             await delivery.deliver(frame("a", n))
         clock.now += THREE_DAYS + timedelta(seconds=1)
-        await delivery.deliver(frame("a", 40))
+        await delivery.deliver(frame("a", 8))
         await eventually(lambda: len(list(folder.glob("*.frame"))) == 1)
-        assert GIVEN_UP._value.get() - before == 40
+        assert GIVEN_UP._value.get() - before == 8
         topic.is_away = False
-        await eventually(lambda: topic.taken["a"] == [40])
+        await eventually(lambda: topic.taken["a"] == [8])
 
 
 @pytest.mark.policy("131.7-1c")

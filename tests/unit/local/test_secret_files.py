@@ -67,6 +67,7 @@ print(secrets.value("cookie.key"), secrets.token_public_key.read_text().split("\
 """
 
 
+@pytest.mark.slow  # four interpreters
 def test_processes_that_make_one_secret_at_once_all_get_the_same(tmp_path: Path) -> None:
     asking = [
         subprocess.Popen(

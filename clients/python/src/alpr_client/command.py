@@ -13,7 +13,7 @@ from rich.console import Console
 from alpr_client.audit_command import app as audit
 from alpr_client.feed import feed
 from alpr_client.log_command import app as log
-from alpr_client.session_command import sign_in, sign_out, whoami
+from alpr_client.session_command import sign_in, sign_out, token, whoami
 
 GROUP = "alpr.commands"
 _BROKEN = 70
@@ -33,6 +33,7 @@ _SIGNING_IN = "Signing in"
 app.command("sign-in", rich_help_panel=_SIGNING_IN)(sign_in)
 app.command("sign-out", rich_help_panel=_SIGNING_IN)(sign_out)
 app.command("whoami", rich_help_panel=_SIGNING_IN)(whoami)
+app.command("token", rich_help_panel=_SIGNING_IN)(token)
 app.command("feed")(feed)
 app.add_typer(log, name="log", short_help="Fetch and check the verifiable access log.")
 app.add_typer(audit, name="audit", short_help="Prepare the yearly audit (131.5-d) and fetch it.")

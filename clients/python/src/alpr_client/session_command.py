@@ -1,4 +1,4 @@
-"""`alpr sign-in`, `alpr sign-out` and `alpr whoami`.
+"""`alpr sign-in`, `alpr sign-out`, `alpr whoami` and `alpr token`.
 
     alpr sign-in --url https://alpr.example
     alpr whoami
@@ -155,6 +155,21 @@ def whoami() -> None:
 
 
 whoami.__doc__ = f"{whoami.__doc__}\n\n{SIGNS_IN}"
+
+
+def token() -> None:
+    """Print an access token of whom commands act as, for a program that takes one; it is good for
+    some minutes.
+
+    ALPR_TOKEN=$(alpr token) alpr log verify https://alpr.example/v1/log/IL0222900 --key log.vkey
+    """
+
+    async def work(client: AlprClient, console: Console) -> int:
+        await client.me()  # renews one that has run out
+        console.print(await client.transport.token(), markup=False, highlight=False, soft_wrap=True)
+        return DONE
+
+    run(work)
 
 
 async def _signed_in(client: AlprClient, username: str) -> Session:

@@ -75,6 +75,10 @@ class Transport:
     def sign_with(self, tokens: Tokens) -> None:
         self._tokens = tokens
 
+    async def token(self) -> str | None:
+        """What the next request would be signed with."""
+        return await self._tokens.current()
+
     async def call(
         self, service: str, method: str, path: str, *, signed: bool = True, **options: Any
     ) -> httpx.Response:
