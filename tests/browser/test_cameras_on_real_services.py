@@ -48,7 +48,7 @@ async def sends(agency: Agency, credential: str) -> httpx.Response:
         "Authorization": f"Camera {credential}", "Content-Type": "image/jpeg",
         "Alpr-Captured-At": now, "Alpr-Sent-At": now,
     }  # fmt: skip
-    async with httpx.AsyncClient(base_url=agency.services.url("ingest")) as http:
+    async with httpx.AsyncClient(base_url=agency.services.url("ingest"), timeout=30) as http:
         return await http.post("/v1/frames", content=jpeg, headers=headers)
 
 

@@ -233,7 +233,7 @@ async def test_while_the_object_store_is_away_it_is_tried_again_and_then_fails_w
         rows = await sql(
             under_test,
             "SELECT FROM access_log.audit_preparing WHERE package_id = $1 AND attempts = $2 "
-            "AND claimed_until BETWEEN now() AND now() + interval '40 seconds'",
+            "AND claimed_until BETWEEN now() AND now() + interval '31 seconds'",
             UUID(package_id), attempts,
         )  # fmt: skip
         return bool(rows)

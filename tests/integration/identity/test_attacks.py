@@ -114,14 +114,14 @@ async def sign_in_while(
             for _ in range(2):  # the password waits for its turn to be checked
                 await turns.enter_async_context(hashing)
             signing_in = asyncio.create_task(identity.sign_in(person.username))
-            await eventually(lambda: rows(begun), 20, interval_seconds=0.05, what="it began")
+            await eventually(lambda: rows(begun), 60, interval_seconds=0.05, what="it began")
             transaction = changing.transaction()
             await transaction.start()
             for statement, arguments in changes:
                 await changing.execute(statement, *arguments)
-        await eventually(lambda: rows(waits), 20, interval_seconds=0.05, what="the sign-in waits")
+        await eventually(lambda: rows(waits), 60, interval_seconds=0.05, what="the sign-in waits")
         await transaction.commit()
-        return await asyncio.wait_for(signing_in, 20)
+        return await asyncio.wait_for(signing_in, 60)
 
 
 async def test_a_password_at_the_moment_at_which_a_passkey_is_added_opens_nothing(

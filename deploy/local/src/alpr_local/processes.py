@@ -68,7 +68,7 @@ class ServiceProcess(OwnedProcess):
         process = self._pid_file.running()
         return process.pid if process else None
 
-    def start(self, *, wait: bool = True, deadline_seconds: float = 60) -> Self:
+    def start(self, *, wait: bool = True, deadline_seconds: float = 180) -> Self:
         """Start if it does not run; wait for /ready unless told not to. Raises ServerNotReady."""
         if not self.is_running():
             self._reap()
@@ -88,7 +88,7 @@ class ServiceProcess(OwnedProcess):
         """Whether GET /ready answers 200 now."""
         return answers_ready(self.port)
 
-    def wait_until_ready(self, deadline_seconds: float = 60) -> None:
+    def wait_until_ready(self, deadline_seconds: float = 180) -> None:
         """Raises ServerNotReady, with the end of the log, when it ends or the deadline passes."""
         deadline = time.monotonic() + deadline_seconds
         while not self.is_ready():
@@ -110,7 +110,7 @@ class ServiceProcess(OwnedProcess):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.terminate()
 
-    def restart(self, *, deadline_seconds: float = 60) -> Self:
+    def restart(self, *, deadline_seconds: float = 180) -> Self:
         """Terminate if it runs, start again at the same address, wait until ready."""
         self.terminate()
         return self.start(deadline_seconds=deadline_seconds)
@@ -153,7 +153,7 @@ class Services:
         instance: str = "",
         environment: dict[str, str] | None = None,
         wait: bool = True,
-        deadline_seconds: float = 60,
+        deadline_seconds: float = 180,
     ) -> ServiceProcess:
         """Start a process of the Procfile and wait until it is ready.
 
