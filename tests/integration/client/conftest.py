@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import httpx
 import pyotp
 import pytest
@@ -28,6 +29,7 @@ from alpr_common.objects import Pictures, picture_key
 from alpr_common.plates import match_key
 from alpr_common.topics import HITS, READS
 from alpr_local.processes import Services
+from tests.support.waiting import eventually
 
 AGENCY = "IL0222900"
 PASSWORD = "nine kites above the reservoir"
@@ -85,6 +87,20 @@ class System:
             token = http.post("/v1/sessions", json=said).json()["access_token"]
             self._first_headers = {"Authorization": f"Bearer {token}"}
         return self._first_headers
+
+    async def stored(self, *reads: Read) -> None:
+        """Wait until access-log has them. In SQL: searches are recorded, and counted by plate."""
+        wanted = [one.read_id for one in reads]
+        database = await asyncpg.connect(self.services.stack.postgres_admin_dsn)
+        count = "SELECT count(DISTINCT read_id) FROM access_log.read WHERE read_id = ANY($1)"
+
+        async def there() -> bool:
+            return bool(await database.fetchval(count, wanted) == len(wanted))
+
+        try:
+            await eventually(there, 120, interval_seconds=0.3, what="the reads are stored")
+        finally:
+            await database.close()
 
     def enrol(self, username: str) -> tuple[str, list[str]]:
         """Give somebody a second factor: its secret and the recovery codes."""
@@ -192,7 +208,7 @@ class Terminal:
 
 @pytest.fixture(scope="module")
 def system(services: Services) -> System:
-    services.start("identity", deadline_seconds=120)
+    services.start("identity", deadline_seconds=180)
     return System(services)
 
 

@@ -45,6 +45,7 @@ class Center(Sightings):
         """A new one, of a read that is stored too."""
         read = await self.capture(PLATE)
         await self.hit(read)
+        await self.system.stored(read)
         return await self.alert_of(read.read_id)
 
     async def alert_of(self, read_id: UUID) -> Alert:
