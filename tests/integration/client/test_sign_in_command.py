@@ -139,7 +139,7 @@ async def test_signing_out_ends_the_session_at_the_server_and_here(
     refresh_token = terminal.kept()["session"]["refresh_token"]
     assert await terminal.alpr("sign-out") == (0, "signed out\n")
     assert not terminal.session_file.exists()
-    async with httpx.AsyncClient(base_url=system.addresses.identity) as http:
+    async with httpx.AsyncClient(base_url=system.addresses.identity, timeout=60) as http:
         refused = await http.post("/v1/sessions/refresh", json={"refresh_token": refresh_token})
     assert refused.status_code == 401
     assert await terminal.alpr("sign-out") == (0, "nobody was signed in\n")
@@ -151,7 +151,7 @@ async def test_a_session_that_was_ended_is_told_in_one_line_and_forgotten(
     system.add_person("ended")
     await terminal.sign_in("ended", PASSWORD)
     refresh_token = terminal.kept()["session"]["refresh_token"]
-    async with httpx.AsyncClient(base_url=system.addresses.identity) as http:
+    async with httpx.AsyncClient(base_url=system.addresses.identity, timeout=60) as http:
         # Somebody else has used the token.
         await http.post("/v1/sessions/refresh", json={"refresh_token": refresh_token})
     rewrite(terminal, access_token="refused")
@@ -211,7 +211,7 @@ async def test_a_command_with_an_account_of_its_own_leaves_no_session_open(
     terminal.environment = {"ALPR_USERNAME": "nightly", "ALPR_PASSWORD": PASSWORD}
     assert (await terminal.alpr("whoami"))[0] == 0
     said = {"username": "nightly", "password": PASSWORD}
-    async with httpx.AsyncClient(base_url=system.addresses.identity, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=system.addresses.identity, timeout=60) as http:
         token = (await http.post("/v1/sessions", json=said)).json()["access_token"]
         mine = await http.get("/v1/sessions", headers={"Authorization": f"Bearer {token}"})
     assert [one["current"] for one in mine.json()["items"]] == [True]
