@@ -44,7 +44,9 @@ class Canned:
         return [a.params for a in self.asked if a.path == path]
 
     def serve(self, app: FastAPI, gate: Gate) -> None:
-        @app.api_route("/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+        methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+        @app.api_route("/{path:path}", methods=methods, max_body_size=_BODY_MAX_BYTES)
         async def whatever(
             request: Request, person: Principal = Depends(gate.enrolling())
         ) -> Response:
@@ -57,6 +59,8 @@ class Canned:
             return _response(self.answers.get((request.method, path), _NOT_THERE))
 
 
+_BODY_MAX_BYTES = 16 * 1024 * 1024
+"""As much as any service takes: which limits its routes have is for its own tests."""
 _NOT_THERE = NotFound("No test has said what to answer here.")
 
 

@@ -245,6 +245,22 @@ async def test_case_numbers_are_given_and_taken_back(page: Page, answered: Doubl
     assert (await page.post("/audit/lists/other/withdraw")).status_code == 422
 
 
+async def test_a_list_of_many_lines_is_checked_and_given_like_a_short_one(
+    page: Page, answered: Double
+) -> None:
+    await page.sign_in("hale")
+    answered.canned.answer("POST", "/v1/audit/lists/cases/check", CHECKED | {"people": None})
+    answered.canned.answer("PUT", "/v1/audit/lists/cases", LISTS)
+    csv = "case_number\n" + "".join(f"26-{number:06}\n" for number in range(150_000))
+    assert len(csv) > 1024**2
+    shown = await upload(page, "cases", csv.encode(), last_day="2026-12-31")
+    assert "26-149999" in shown.text
+    given = await page.post("/audit/lists/cases", {"last_day": "2026-12-31", "csv": csv})
+    assert given.headers.get("location") == "/audit/lists?done=cases-given#cases", given.text
+    (sent,) = answered.canned.sent("PUT", "/v1/audit/lists/cases")
+    assert sent["csv"] == csv
+
+
 @pytest.mark.policy("131.6-3c")
 async def test_own_plates_are_sent_and_never_shown_again(page: Page, answered: Double) -> None:
     await page.sign_in("reyes")

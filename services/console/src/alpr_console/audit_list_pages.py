@@ -123,7 +123,8 @@ def _check_and_give(router: APIRouter, sessions: Sessions, pages: Pages) -> None
     @router.post("/audit/lists/{kind}", max_body_size=_BODY_MAX_BYTES)
     async def give(request: Request, kind: Kind, session: Session = signed_in) -> Response:
         """The list that was looked at, in place of the one before."""
-        typed = Typed.of((await request.form()).items())
+        # The list comes as a field, and fields are taken up to 1 MiB where nothing else is said.
+        typed = Typed.of((await request.form(max_part_size=_BODY_MAX_BYTES)).items())
         try:
             body = _dates(kind, typed, pages) | {"csv": typed["csv"].replace("\r\n", "\n")}
             await session.call(
