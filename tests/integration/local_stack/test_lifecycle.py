@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,10 +84,8 @@ def test_the_servers_of_a_killed_run_end_and_the_next_run_removes_their_data(
 def test_a_second_installation_is_a_matter_of_an_instant() -> None:
     first = install()
     said: list[str] = []
-    began = time.monotonic()
     assert install(said.append) == first
-    assert time.monotonic() - began < 5  # nothing is fetched nor unpacked, on a busy machine either
-    assert said == []
+    assert said == [], "nothing is fetched nor unpacked"
 
 
 def test_a_stopped_stack_keeps_its_ports_but_yields_one_that_was_taken(tmp_path: Path) -> None:
