@@ -282,6 +282,33 @@ async def test_own_plates_are_sent_and_never_shown_again(page: Page, answered: D
     assert gone.headers["location"] == "/audit/lists?done=plates-withdrawn#plates"
 
 
+@pytest.mark.parametrize(
+    ("content", "line", "what"),
+    [
+        (BY_NAME.replace(b"\n", b"\r"), 1, "its end is not that of a line of CSV"),
+        (BY_NAME + b"a\rb,,\n", 3, "its end is not that of a line of CSV"),
+        (BY_NAME + b'\n"' + b"miller,\n" * 20_000, 4, "is a quote left open?"),
+    ],
+)
+async def test_a_file_that_is_no_csv_is_refused_with_its_line(
+    page: Page, answered: Double, content: bytes, line: int, what: str
+) -> None:
+    await page.sign_in("reyes")
+    refused = await upload(page, "shifts", content, **DAYS)
+    assert refused.status_code == 422
+    assert "The file could not be read" in refused.text
+    assert f"<b>line {line}</b>: " in refused.text
+    assert what in refused.text
+    assert 'value="2026-12-31"' in refused.text
+
+
+def test_a_stranger_is_named_with_the_line_that_the_file_has_it_on() -> None:
+    text = 'username,begins_at,ends_at\n\n"miller",,\nnobody,,\n'
+    with pytest.raises(NobodyKnown) as refused:
+        with_person_ids(text, [PERSON])
+    assert [where for where, _ in refused.value.extra["faults"]] == ["line 4"]
+
+
 def test_files_are_read_as_spreadsheets_write_them() -> None:
     text = text_of(BY_NAME)
     assert has_usernames(text)

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -56,25 +56,26 @@ def text_of(content: bytes) -> str:
 
 
 def has_usernames(text: str) -> bool:
-    """Whether a list of shifts names people by what they sign in with."""
-    names = _names(csv.DictReader(io.StringIO(text)))
+    """Whether a list of shifts names people by what they sign in with; raises `ListUnread`."""
+    names = _names(_Lines(text))
     return "username" in names and "person_id" not in names
 
 
 def with_person_ids(text: str, people: Iterable[Mapping[str, Any]]) -> str:
     """The list with a column person_id instead of username; raises `NobodyKnown` that names the
-    lines whose name is nobody's.
+    lines whose name is nobody's, or `ListUnread`.
 
     `people` have `username` and `person_id`.
     """
     known = {str(one["username"]).lower(): str(one["person_id"]) for one in people}
-    reader = csv.DictReader(io.StringIO(text))
-    reader.fieldnames = _names(reader)
+    lines = _Lines(text)
+    names = _names(lines)
     out = io.StringIO()
     writer = csv.DictWriter(out, _COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     faults = []
-    for line, row in enumerate(reader, 2):
+    for line, fields in lines:
+        row = dict(zip(names, fields, strict=False))
         name = (row.get("username") or "").strip()
         person_id = known.get(name.lower())
         if person_id is None:
@@ -89,8 +90,38 @@ def with_person_ids(text: str, people: Iterable[Mapping[str, Any]]) -> str:
     return out.getvalue()
 
 
-def _names(reader: "csv.DictReader[str]") -> list[str]:
-    return [name.strip().lower() for name in reader.fieldnames or ()]
+class _Lines:
+    """The records of a CSV, each with the line that it begins on; blank lines are none.
+
+    Raises `ListUnread`, which names the line, where what stands there is no record.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._reader = csv.reader(io.StringIO(text))
+
+    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
+        while True:
+            line = self._reader.line_num + 1
+            try:
+                fields = next(self._reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                fault = (f"line {line}", _what(error))
+                raise ListUnread(f"{fault[0]}: {fault[1]}", faults=[fault]) from error
+            if fields:
+                yield line, fields
+
+
+def _what(error: csv.Error) -> str:
+    if "field limit" in str(error):
+        return f"a field has more than {csv.field_size_limit()} characters: is a quote left open?"
+    return "its end is not that of a line of CSV; save the file as “CSV UTF-8” again"
+
+
+def _names(lines: _Lines) -> list[str]:
+    _, names = next(iter(lines), (0, []))
+    return [name.strip().lower() for name in names]
 
 
 def plates_of(text: str) -> list[str]:
