@@ -22,7 +22,7 @@ from alpr_console.domain.audit_lists import (
     with_person_ids,
 )
 from tests.browser.support.rest_double import Double
-from tests.unit.console.conftest import Page
+from tests.unit.console.conftest import CONSOLE_URL, Page
 
 NOW = "2026-11-24T12:00:00+00:00"
 ID = "5a06ce26-6935-4ca7-83b0-d0e69349e69e"
@@ -300,6 +300,38 @@ async def test_a_file_that_is_no_csv_is_refused_with_its_line(
     assert f"<b>line {line}</b>: " in refused.text
     assert what in refused.text
     assert 'value="2026-12-31"' in refused.text
+
+
+@pytest.mark.parametrize("away", ["/v1/audit/lists", "/v1/people"])
+async def test_when_a_service_is_away_what_was_typed_for_a_list_is_kept_to_be_sent_again(
+    page: Page, answered: Double, away: str
+) -> None:
+    await page.sign_in("reyes")
+    answered.canned.answer("GET", away, Outage("PostgreSQL is away."))
+    for path in ("cases", "shifts", "cases/check", "shifts/check", "plates/p-1"):
+        method = "POST" if path.endswith("check") else "PUT"
+        answered.canned.answer(method, f"/v1/audit/lists/{path}", Outage("PostgreSQL is away."))
+    files = {"file": ("list.csv", BY_ID.encode(), "text/csv")}
+    headers = {"Origin": CONSOLE_URL, "Sec-Fetch-Site": "same-origin"}
+    plates = {"person_id": "p-1", "plates": "AB 123\r\nKIN 77"}
+    for path, form in (
+        ("cases", {"last_day": "2026-12-31", "csv": "case_number\r\n26-1"}),
+        ("shifts", DAYS | {"csv": BY_ID}), ("cases/check", {"last_day": "2026-12-31"}),
+        ("shifts/check", DAYS), ("plates", plates),
+    ):  # fmt: skip
+        answer = await page.client.post(
+            f"/audit/lists/{path}", data=form, headers=headers,
+            files=files if path.endswith("check") else None,
+        )  # fmt: skip
+        assert answer.status_code == 503, path
+        assert "A server that this needs is away" in answer.text
+        assert f'action="/audit/lists/{path}"' in answer.text
+        for name, value in form.items():
+            assert f'name="{name}"' in answer.text, path
+            assert value in answer.text, path
+    shown = await page.get("/audit/lists")
+    assert shown.status_code == 503
+    assert "Send it again" not in shown.text
 
 
 def test_a_stranger_is_named_with_the_line_that_the_file_has_it_on() -> None:

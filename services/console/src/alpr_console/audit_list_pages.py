@@ -48,9 +48,19 @@ async def _show(
 ) -> Response:  # fmt: skip
     """The lists that there are. `at`: which list was refused."""
     problem = _problem(error) if error else None
-    shown = await session.call("access-log", "GET", _PATH)
     is_administrator = session.principal.role is Role.ADMINISTRATOR
-    people = await _people(session) if is_administrator else []
+    try:
+        shown = await session.call("access-log", "GET", _PATH)
+        people = await _people(session) if is_administrator else []
+    except Refused as away:
+        away.here()
+        if problem is None or not typed:
+            raise
+        # They cannot be shown just now: what was typed is on the page to be sent again, alone.
+        return pages.page(
+            request, "audit_list_unsent.html", session, status=problem.status, problem=problem,
+            at=at, typed=typed,
+        )  # fmt: skip
     names = {one["person_id"]: one["name"] for one in people}
     return pages.page(
         request, "audit_lists.html", session, status=problem.status if problem else HTTPStatus.OK,
