@@ -220,7 +220,7 @@ async def test_who_accepts_while_the_live_hit_comes_has_accepted_a_live_alert(
         orders.add(tuple(await steps_of(database, alert)))
         async with database.transaction() as connection:
             due = await store.due_unanswered(connection, later(10**6), 1000)
-        assert alert.alert_id not in {alert_id for alert_id, _ in due}
+        assert alert.alert_id not in {one.alert_id for one in due}
     assert orders <= {
         ("raised", "became_live", "accepted"), ("raised", "accepted", "became_live"),
     }  # fmt: skip

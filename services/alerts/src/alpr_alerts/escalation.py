@@ -23,20 +23,15 @@ async def escalate_due(database: Database, policies: Policies, now: datetime) ->
     Exactly once with any number of replicas: each alert's row is locked while it is decided. One
     that fails for a reason of its own is counted and keeps no other from being told.
     """
-    async with database.transaction() as connection:
-        due = await store.due_unanswered(connection, now, _ESCALATION_BATCH)
-    failed = 0
-    for alert_id, agency_id in due:
-        try:
-            await _escalate(database, alert_id, agency_id, now)
-        except Outage:
-            raise
-        except Exception:
-            failed += 1
-            metrics.ESCALATIONS_FAILED.inc()
-            log.exception("alert.not_escalated", alert_id=str(alert_id), agency_id=agency_id)
-    if len(due) == _ESCALATION_BATCH and failed < _ESCALATION_BATCH:
-        return timedelta()
+    failed, last = 0, None
+    while True:
+        async with database.transaction() as connection:
+            due = await store.due_unanswered(connection, now, _ESCALATION_BATCH, after=last)
+        for one in due:
+            failed += not await _escalated_or_counted(database, one, now)
+        if len(due) < _ESCALATION_BATCH:
+            break
+        last = due[-1]  # behind those that failed as well: they are tried again in the next run
     async with database.transaction() as connection:
         next_due_at = await store.next_due_at(connection, after=now if failed else None)
     # An alert that is raised, or becomes live, from now on cannot be due before this.
@@ -48,6 +43,19 @@ async def escalate_due(database: Database, policies: Policies, now: datetime) ->
         )
     )
     return shortest if next_due_at is None else min(shortest, max(next_due_at - now, timedelta()))
+
+
+async def _escalated_or_counted(database: Database, due: store.DueAlert, now: datetime) -> bool:
+    """Whether it went well. Raises `Outage`, which is no alert's own failure."""
+    try:
+        await _escalate(database, due.alert_id, due.agency_id, now)
+    except Outage:
+        raise
+    except Exception:
+        metrics.ESCALATIONS_FAILED.inc()
+        log.exception("alert.not_escalated", alert_id=str(due.alert_id), agency_id=due.agency_id)
+        return False
+    return True
 
 
 async def _escalate(database: Database, alert_id: UUID, agency_id: str, now: datetime) -> None:

@@ -19,6 +19,7 @@ from alpr_alerts.store.alerts import (
     steps_of,
 )
 from alpr_alerts.store.open import (
+    DueAlert,
     OpenAlerts,
     due_unanswered,
     next_due_at,
@@ -44,6 +45,7 @@ __all__ = [
     "WAKE_CHANNEL",
     "AttachedHit",
     "Cursor",
+    "DueAlert",
     "KnownHit",
     "OpenAlerts",
     "TakenStep",

@@ -7,8 +7,10 @@ from uuid import UUID
 from alpr_common.postgres import Connection
 
 _UNANSWERED = """
-SELECT alert_id, agency_id FROM open_alert
-WHERE state = 'new' AND NOT escalated AND due_at <= $1 ORDER BY due_at LIMIT $2
+SELECT alert_id, agency_id, due_at FROM open_alert
+WHERE state = 'new' AND NOT escalated AND due_at <= $1
+  AND ($3::timestamptz IS NULL OR (due_at, alert_id) > ($3, $4::uuid))
+ORDER BY due_at, alert_id LIMIT $2
 """
 _NEXT_DUE = """
 SELECT min(due_at) FROM open_alert
@@ -20,12 +22,22 @@ FROM open_alert GROUP BY state, category
 """
 
 
+@dataclass(frozen=True)
+class DueAlert:
+    alert_id: UUID
+    agency_id: str
+    due_at: datetime
+
+
 async def due_unanswered(
-    connection: Connection, now: datetime, limit: int
-) -> list[tuple[UUID, str]]:
-    """Alerts (id, agency) of all agencies whose answer is due and that nobody answered."""
-    rows = await connection.fetch(_UNANSWERED, now, limit)
-    return [(row["alert_id"], row["agency_id"]) for row in rows]
+    connection: Connection, now: datetime, limit: int, after: DueAlert | None = None
+) -> list[DueAlert]:
+    """Alerts of all agencies whose answer is due and that nobody answered, the longest due first;
+    of those behind one of them."""
+    behind = (None, None) if after is None else (after.due_at, after.alert_id)
+    return [
+        DueAlert(**dict(row)) for row in await connection.fetch(_UNANSWERED, now, limit, *behind)
+    ]
 
 
 async def next_due_at(connection: Connection, after: datetime | None = None) -> datetime | None:
