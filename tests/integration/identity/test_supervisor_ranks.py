@@ -142,6 +142,31 @@ async def test_ranks_are_those_of_the_persons_agency(identity: IdentityUnderTest
         assert answer.status_code == status, (agency, rank)
 
 
+async def test_who_has_a_rank_that_the_policy_dropped_can_still_be_renamed_and_sent_away(
+    identity: IdentityUnderTest,
+) -> None:
+    administrator = await identity.administrator()
+    made = await identity.client.post("/v1/people", json=supervisor(), headers=administrator)
+    path = f"/v1/people/{made.json()['person_id']}"
+    without = Policy(supervisor_ranks={"asc": "ASC"})
+    identity.app.state.identity = replace(identity.identity, policies=AgencyPolicies(without, {}))
+    # As the console sends it: with everything that its form shows.
+    said = {"name": "Morgan Hale-Ray", "role": "supervisor", "supervisor_rank": "sergeant"}
+    for active in (True, False):
+        answer = await identity.client.patch(
+            path, json=said | {"active": active}, headers=administrator
+        )
+        assert answer.status_code == 200, answer.text
+        assert (answer.json()["active"], answer.json()["supervisor_rank"]) == (active, "sergeant")
+    for refused in ({"supervisor_rank": "command"}, said | {"role": "officer"}):
+        answer = await identity.client.patch(path, json=refused, headers=administrator)
+        assert answer.status_code == 422
+    taken = await identity.client.patch(path, json={"supervisor_rank": ""}, headers=administrator)
+    assert taken.json()["supervisor_rank"] == ""
+    again = await identity.client.patch(path, json=said, headers=administrator)
+    assert again.status_code == 422
+
+
 async def test_titles_from_before_there_were_ranks_stay_and_give_no_rank(
     identity: IdentityUnderTest,
 ) -> None:

@@ -145,7 +145,11 @@ async def change_person(
         before = await _locked(connection, person_id)
         said = {name: value for name, value in vars(change).items() if value is not None}
         role = change.role or before.role
-        domain.refuse_rank(change.supervisor_rank or "", role, identity.ranks(before.agency_id))
+        rank = change.supervisor_rank or ""
+        # One that the policy has dropped since stays until it is changed: whoever has it can still
+        # be renamed, and sent away.
+        if rank != before.supervisor_rank or role is not before.role:
+            domain.refuse_rank(rank, role, identity.ranks(before.agency_id))
         if role is not Role.SUPERVISOR:
             said["supervisor_rank"] = ""
         after = replace(before, **said, updated_at=now)
