@@ -223,4 +223,7 @@ async def test_a_session_is_not_taken_to_another_system(system: System, terminal
     await terminal.sign_in("faithful", PASSWORD)
     terminal.environment = {"ALPR_IDENTITY_URL": "http://127.0.0.1:9"}
     code, said = await terminal.alpr("whoami")
-    assert (code, "the session is of http://127.0.0.1" in said) == (4, True), said
+    assert (code, "the session is for identity at http://127.0.0.1" in said) == (4, True), said
+    # What is not said anew is where it was at the sign-in.
+    terminal.environment = {"ALPR_IDENTITY_URL": ""}
+    assert (await terminal.alpr("whoami"))[0] == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,13 @@ from pathlib import Path
 import pytest
 
 from alpr_client.errors import ClientError, NotSignedInError, UnavailableError
-from alpr_client.kept_session import KeptSession, KeptTokens, SessionFile, SessionFileUnsafe
+from alpr_client.kept_session import (
+    KeptSession,
+    KeptTokens,
+    NobodySignedIn,
+    SessionFile,
+    SessionFileUnsafe,
+)
 from alpr_client.models import Person, Session
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -54,7 +61,7 @@ def file(tmp_path: Path, identity: Identity) -> SessionFile:
 
 
 def kept(session: Session) -> KeptSession:
-    return KeptSession(identity="http://identity", signed_in_at=NOW, session=session)
+    return KeptSession(services={"identity": "http://identity"}, signed_in_at=NOW, session=session)
 
 
 def tokens(file: SessionFile, identity: Identity, now: datetime = NOW) -> KeptTokens:
@@ -84,9 +91,29 @@ def test_a_link_in_its_place_is_not_followed(file: SessionFile, tmp_path: Path) 
         file.read()
 
 
-def test_what_is_no_session_is_said_to_be_none(file: SessionFile) -> None:
-    file.path.write_text("{}")
-    with pytest.raises(ClientError, match="sign in again"):
+@pytest.mark.parametrize("content", ["", "{}", '{"services": {}'])
+def test_what_is_no_session_is_said_to_be_none(file: SessionFile, content: str) -> None:
+    file.path.write_text(content)
+    with pytest.raises(NobodySignedIn, match=r"holds no session.*alpr sign-in"):
+        file.read()
+
+
+@pytest.mark.parametrize("services", [{}, {"matcher": "https://a.example"}])
+def test_a_session_that_does_not_say_who_issued_it_is_none(
+    file: SessionFile, services: dict[str, str]
+) -> None:
+    said = json.loads(file.path.read_text()) | {"services": services}
+    file.path.write_text(json.dumps(said))
+    with pytest.raises(NobodySignedIn):
+        file.read()
+
+
+def test_a_session_of_an_earlier_alpr_signs_nobody_in(file: SessionFile) -> None:
+    said = json.loads(file.path.read_text())
+    del said["services"], said["allow_http"]
+    said |= {"identity": "https://a.example", "gateway": "https://a.example"}
+    file.path.write_text(json.dumps(said))
+    with pytest.raises(NobodySignedIn, match="of an earlier alpr: run `alpr sign-in` again"):
         file.read()
 
 
@@ -152,6 +179,16 @@ async def test_a_command_does_not_go_on_as_somebody_else_who_signed_in_meanwhile
     file.write(kept(other))
     assert not await one.renewed("access-1")
     assert await one.current() == "access-1"
+
+
+async def test_nor_with_the_session_of_other_services(
+    file: SessionFile, identity: Identity
+) -> None:
+    one = tokens(file, identity)
+    services = {"identity": "http://identity", "matcher": "http://another"}
+    other = identity.session().model_copy(update={"access_token": "other"})
+    file.write(kept(other).model_copy(update={"services": services}))
+    assert not await one.renewed("access-1")
 
 
 async def test_a_session_that_has_ended_is_forgotten(file: SessionFile, identity: Identity) -> None:

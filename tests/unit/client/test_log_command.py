@@ -117,6 +117,17 @@ def test_a_copy_is_continued_where_it_ended(serve: Callable[[Files], str], tmp_p
     }
 
 
+@pytest.mark.policy("131.7-3c")
+def test_a_token_goes_to_no_log_unencrypted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ALPR_ALLOW_HTTP", raising=False)
+    url = f"http://log.invalid{PREFIX}"
+    code, output = run("verify", url, "--key", KEY, token="good")
+    assert (code, "is not https" in output) == (NOT_CHECKED, True), output
+    monkeypatch.setenv("ALPR_ALLOW_HTTP", "1")
+    code, output = run("verify", url, "--key", KEY, token="good")
+    assert (code, "is not https" in output) == (NOT_CHECKED, False), output
+
+
 def test_of_a_checkpoint_that_is_not_signed_nothing_more_is_fetched(
     serve: Callable[[Files], str],
 ) -> None:

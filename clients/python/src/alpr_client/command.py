@@ -23,8 +23,9 @@ app = typer.Typer(
     name="alpr",
     help="Feed cameras, evaluate recognition, work with a running ALPR system.\n\n"
     "Services are where ALPR_IDENTITY_URL, ALPR_INGEST_URL, ALPR_MATCHER_URL, ALPR_ALERTS_URL and "
-    "ALPR_ACCESS_LOG_URL say, or behind the one address of `alpr sign-in --url`; else on this "
-    "machine.",
+    "ALPR_ACCESS_LOG_URL say, or where they were at `alpr sign-in`, whose session goes nowhere "
+    "else; on this machine where none is named. Unencrypted to other machines only with "
+    "ALPR_ALLOW_HTTP=1 or `alpr sign-in --allow-http`.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -11,10 +11,10 @@ import typer
 from rich.console import Console
 
 from alpr_client.client import AlprClient
+from alpr_client.destinations import Destinations
 from alpr_client.errors import ClientError, NotSignedInError, RefusedError
-from alpr_client.kept_session import KeptTokens, SessionFile
+from alpr_client.kept_session import KeptTokens, NobodySignedIn, SessionFile
 from alpr_client.tokens import GivenToken, TokenFile
-from alpr_client.transport import Addresses
 
 DONE, WITH_FINDINGS, NOT_DONE, NOT_SIGNED_IN = 0, 1, 2, 4
 """Exit codes: done; done, with something to look at (each command says what); refused or out of
@@ -27,17 +27,17 @@ SIGNS_IN = (
 Work = Callable[[AlprClient, Console], Coroutine[Any, Any, int]]
 
 
-class NobodySignedIn(ClientError):
-    """There is no token, no account and no kept session to act as."""
-
-
 @asynccontextmanager
-async def signed_in(*, timeout_seconds: float = 30.0) -> AsyncIterator[AlprClient]:
+async def signed_in(
+    *, timeout_seconds: float = 30.0, ingest: str | None = None
+) -> AsyncIterator[AlprClient]:
     """A client that acts as whom the environment names, else as the kept session.
+
+    `ingest`: its address, where the command was given one.
 
     Raises `NobodySignedIn`, `NotSignedInError`, or a `ClientError` that says what is wrong.
     """
-    addresses = Addresses.from_environment()
+    addresses = Destinations.of_environment(ingest=ingest)
     if os.environ.get("ALPR_TOKEN"):
         tokens: GivenToken | TokenFile = GivenToken(os.environ["ALPR_TOKEN"])
     elif os.environ.get("ALPR_TOKEN_FILE"):
@@ -52,7 +52,7 @@ async def signed_in(*, timeout_seconds: float = 30.0) -> AsyncIterator[AlprClien
                     await client.sign_out()
         return
     else:
-        async with as_kept(timeout_seconds=timeout_seconds) as client:
+        async with as_kept(timeout_seconds=timeout_seconds, ingest=ingest) as client:
             yield client
         return
     async with AlprClient(addresses, timeout_seconds=timeout_seconds) as client:
@@ -61,23 +61,29 @@ async def signed_in(*, timeout_seconds: float = 30.0) -> AsyncIterator[AlprClien
 
 
 @asynccontextmanager
-async def as_kept(*, timeout_seconds: float = 30.0) -> AsyncIterator[AlprClient]:
+async def as_kept(
+    *, timeout_seconds: float = 30.0, ingest: str | None = None
+) -> AsyncIterator[AlprClient]:
     """A client that acts as who signed in with `alpr sign-in`, whatever the environment says."""
     file = SessionFile.of_user()
     kept = file.read()
     if kept is None:
         raise NobodySignedIn("nobody is signed in: run `alpr sign-in`")
-    gateway = Addresses.behind(kept.gateway) if kept.gateway else None
-    addresses = Addresses.from_environment(gateway)
-    if addresses.identity != kept.identity:
-        # A session's tokens are for those who issued it, and for nobody else.
-        raise NobodySignedIn(
-            f"the session is of {kept.identity}, but identity's address is now "
-            f"{addresses.identity}: sign in there, or set ALPR_IDENTITY_URL"
-        )
+    addresses = Destinations.of_session(kept, ingest=ingest)
+    addresses.of("identity")  # who names another system means that one, not this
     async with AlprClient(addresses, timeout_seconds=timeout_seconds) as client:
         client.sign_with(KeptTokens(file, kept, client.transport.refreshed))
         yield client
+
+
+def for_cameras(ingest: str | None) -> Destinations:
+    """Where frames go, which need nobody who is signed in: to the address that was given, else to
+    the system that commands act in. Raises `ClientError`."""
+    if ingest is None and named_in_environment() is None:
+        kept = SessionFile.of_user().read()
+        if kept is not None:
+            return Destinations.of_session(kept)
+    return Destinations.of_environment(ingest=ingest)
 
 
 def named_in_environment() -> str | None:

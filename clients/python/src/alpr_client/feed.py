@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +20,7 @@ from rich.progress import (
 )
 
 from alpr_client.client import AlprClient
-from alpr_client.command_session import signed_in
+from alpr_client.command_session import for_cameras, signed_in
 from alpr_client.errors import ClientError
 from alpr_client.feed_cameras import Credentials, Place, camera_ids, senders
 from alpr_client.feed_sending import GaveUp, Pace, Sender, Tally, feed_camera
@@ -34,7 +34,6 @@ from alpr_client.feed_sources import (
     pictures_in,
     read_times,
 )
-from alpr_client.transport import Addresses
 
 _console = Console(stderr=True)
 _PICTURES_PER_SECOND = 2.0
@@ -45,7 +44,7 @@ _TAKEN, _SOME_REFUSED, _NOT_FED, _INTERRUPTED = 0, 1, 2, 130
 class Job:
     """A feed as it was asked for."""
 
-    url: str
+    url: str | None
     sources: Sequence[Source]
     camera_ids: Sequence[str]
     place: Place
@@ -57,8 +56,12 @@ class Job:
 def feed(
     what: Annotated[str, typer.Argument(metavar="PATH|VIDEO|rtsp://…")],
     url: Annotated[
-        str, typer.Option(envvar="ALPR_INGEST_URL", help="ingest's address")
-    ] = "http://127.0.0.1:8001",
+        str | None,
+        typer.Option(
+            envvar="ALPR_INGEST_URL",
+            help="ingest's address; else that of the system you signed in to, else on this machine",
+        ),
+    ] = None,
     camera: Annotated[str, typer.Option(help="the camera's id, or what ids begin with")] = "feed",
     credential: Annotated[
         str | None, typer.Option(envvar="ALPR_CAMERA_CREDENTIAL", help="the camera's credential")
@@ -198,11 +201,10 @@ async def _feed(job: Job, tally: Tally) -> None:
 async def _client(job: Job) -> AsyncIterator[AlprClient]:
     """Cameras need nobody who is signed in; only registering them does."""
     if not job.credentials.register:
-        async with AlprClient(replace(Addresses(), ingest=job.url)) as client:
+        async with AlprClient(for_cameras(job.url)) as client:
             yield client
         return
-    async with signed_in() as client:
-        client.transport.addresses = replace(client.transport.addresses, ingest=job.url)
+    async with signed_in(ingest=job.url) as client:
         yield client
 
 

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from alpr_client.errors import ClientError, NotSignedInError
 from alpr_client.models import Session
@@ -22,6 +22,10 @@ from alpr_client.tokens import Refresh
 _REFRESHED_BEFORE = timedelta(seconds=60)
 _LOCK_SECONDS = 60.0
 _LOCK_POLL_SECONDS = 0.05
+
+
+class NobodySignedIn(ClientError):
+    """There is no token, no account and no kept session to act as."""
 
 
 class SessionFileUnsafe(ClientError):
@@ -33,19 +37,27 @@ class SessionFileBusy(ClientError):
 
 
 class KeptSession(BaseModel):
-    """What the file says. `gateway`: the address that `--url` gave, for all services."""
+    """What the file says. `services`: the addresses that the tokens are for, by service, and no
+    others; `allow_http`: those may be unencrypted."""
 
     model_config = ConfigDict(frozen=True)
 
-    identity: str
-    gateway: str | None = None
+    services: dict[str, str]
+    allow_http: bool = False
     signed_in_at: datetime
     session: Session
 
+    @field_validator("services")
+    @classmethod
+    def _one_issued_it(cls, services: dict[str, str]) -> dict[str, str]:
+        if "identity" not in services:
+            raise ValueError("it does not say which identity issued it")
+        return services
+
     @property
-    def whose(self) -> tuple[str, str | None]:
+    def whose(self) -> tuple[dict[str, str], str | None]:
         person = self.session.person
-        return self.identity, person.person_id if person else None
+        return self.services, person.person_id if person else None
 
 
 class SessionFile:
@@ -63,7 +75,9 @@ class SessionFile:
         return cls(folder / "alpr" / "session.json")
 
     def read(self) -> KeptSession | None:
-        """Raises `SessionFileUnsafe` for a file that is not the owner's alone."""
+        """Raises `SessionFileUnsafe` for a file that is not the owner's alone, `NobodySignedIn`
+        for one that holds no session, or that of an earlier `alpr`: what it may be used with is
+        not in there."""
         try:
             descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -80,8 +94,8 @@ class SessionFile:
         try:
             return KeptSession.model_validate_json(content)
         except ValidationError as error:
-            raise ClientError(
-                f"{self.path} holds no session: delete it and sign in again"
+            raise NobodySignedIn(
+                f"{self.path} holds no session, or one of an earlier alpr: run `alpr sign-in` again"
             ) from error
 
     def write(self, kept: KeptSession) -> None:

@@ -23,6 +23,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from alpr_client.destinations import refuse_unencrypted
 from alpr_client.errors import ClientError, RefusedError, UnavailableError
 from alpr_client.transport import raise_for
 from alpr_translog.checkpoint import Checkpoint
@@ -93,8 +94,10 @@ def fetch_log(url: str, folder: Path, token: str | None, key: VerifierKey | None
     again: none ever changes. Of a checkpoint that neither `key` signed nor one that it leads to,
     nothing else is fetched.
 
-    Raises `ClientError`.
+    Raises `ClientError`, also for a token that would go to another machine unencrypted.
     """
+    if token:
+        refuse_unencrypted(url)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     with httpx.Client(headers=headers, timeout=_TIMEOUT_SECONDS) as http:
 

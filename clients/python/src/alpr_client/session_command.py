@@ -10,9 +10,7 @@ Scripts that ask nobody: `printf '%s\\n%s\\n' "$PASSWORD" "$CODE" | alpr sign-in
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -28,10 +26,10 @@ from alpr_client.command_session import (
     named_in_environment,
     run,
 )
+from alpr_client.destinations import Destinations
 from alpr_client.errors import ClientError, NotSignedInError, SecondFactorNeededError
 from alpr_client.kept_session import KeptSession, SessionFile
 from alpr_client.models import Me, Person, Session, Training
-from alpr_client.transport import Addresses
 
 _PASSKEY_ONLY = (
     "your second factor is a passkey, which a terminal cannot show: sign in at the console and "
@@ -57,7 +55,12 @@ def sign_in(
     ] = None,
     allow_http: Annotated[
         bool,
-        typer.Option("--allow-http", help="send the password unencrypted to another machine"),
+        typer.Option(
+            "--allow-http",
+            envvar="ALPR_ALLOW_HTTP",
+            help="password and session go unencrypted to other machines, whose network encrypts "
+            "by itself; kept with the session",
+        ),
     ] = False,
 ) -> None:
     """Sign in once for the commands that follow, with password and one-time code.
@@ -66,23 +69,25 @@ def sign_in(
     a recovery code). Without a terminal they are the first and second line of standard input;
     never an argument, which others on this machine could see.
 
-    The session is kept in $XDG_STATE_HOME/alpr/session.json (else ~/.local/state/…), readable by
-    you alone. It is refreshed while it is used, ends after an hour without use or twelve hours,
+    The session is for the services that are named now, and goes to no other address later. Those
+    that are not named are on this machine, if all that are named are.
+
+    It is kept in $XDG_STATE_HOME/alpr/session.json (else ~/.local/state/…), readable by
+    you alone, is refreshed while it is used, ends after an hour without use or twelve hours,
     and with `alpr sign-out`. ALPR_TOKEN, ALPR_TOKEN_FILE and ALPR_USERNAME with ALPR_PASSWORD go
     before it.
 
     Passkeys and an agency's own provider (OpenID Connect) need a browser: they sign in at the
     console only.
     """
-    addresses = Addresses.from_environment(Addresses.behind(url) if url else None)
 
     async def work(console: Console) -> int:
-        if url is not None and addresses.identity != Addresses.behind(url).identity:
+        addresses = Destinations.of_environment(url, allow_http=allow_http)
+        if url is not None and addresses.identity != url.rstrip("/"):
             raise ClientError(
                 f"--url is {url}, but ALPR_IDENTITY_URL says {addresses.identity}: drop one of them"
             )
-        if not allow_http:
-            _refuse_unencrypted(addresses.identity)
+        addresses.of("identity")  # before anybody is asked for a password
         async with AlprClient(addresses) as client:
             session = await _signed_in(client, username or _ask("User name", "--username"))
             if session.must_enrol:
@@ -91,7 +96,7 @@ def sign_in(
                     "your role signs in with a second factor and you have none yet: set it up at "
                     "the console, then sign in here"
                 )
-            await _keep(session, addresses, url)
+            await _keep(session, addresses)
         console.print(f"signed in: {_named(session.person or Person())}", markup=False)
         if (variables := named_in_environment()) is not None:
             console.print(f"but {variables} is set: commands act as that, not as you")
@@ -183,14 +188,14 @@ async def _signed_in(client: AlprClient, username: str) -> Session:
     return await client.sign_in(username, password, code)
 
 
-async def _keep(session: Session, addresses: Addresses, url: str | None) -> None:
+async def _keep(session: Session, addresses: Destinations) -> None:
     """In place of the session that was kept before, which is ended."""
     file = SessionFile.of_user()
     with suppress(ClientError):
         async with as_kept() as before:
             await before.sign_out()
     kept = KeptSession(
-        identity=addresses.identity, gateway=url and url.rstrip("/"),
+        services=addresses.services, allow_http=addresses.allow_http,
         signed_in_at=datetime.now(UTC), session=session,
     )  # fmt: skip
     async with file.locked():
@@ -207,23 +212,6 @@ def _ask(what: str, where: str, *, hidden: bool = False) -> str:
     if not line:
         raise NotAnswered(f"there is no {what.lower()}: give it as {where}")
     return line
-
-
-def _refuse_unencrypted(address: str) -> None:
-    """Passwords travel encrypted or not at all (131.7-3c), but on this machine."""
-    try:
-        parts = urlsplit(address)
-    except ValueError as error:
-        raise ClientError(f"{address} is no address: {error}") from error
-    host = parts.hostname or ""
-    with suppress(ValueError):
-        if ip_address(host).is_loopback:
-            return
-    if parts.scheme != "https" and host != "localhost":
-        raise ClientError(
-            f"{address} is not https: the password would travel unencrypted (131.7-3c). Use https, "
-            "or --allow-http inside a network that encrypts by itself"
-        )
 
 
 def _named(person: Person) -> str:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
 from http import HTTPStatus
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -33,20 +33,22 @@ class Addresses:
     identity: str = "http://127.0.0.1:8007"
 
     @classmethod
-    def from_environment(cls, otherwise: Self | None = None) -> Self:
-        """`ALPR_INGEST_URL`, `ALPR_ALERTS_URL` …, where they are set; `otherwise` for the rest."""
-        base = otherwise or cls()
-        return cls(
-            **{
-                f.name: os.environ.get(f"ALPR_{f.name.upper()}_URL") or getattr(base, f.name)
-                for f in fields(cls)
-            }
-        )
+    def from_environment(cls) -> "Addresses":
+        """`ALPR_INGEST_URL`, `ALPR_ALERTS_URL` …, where they are set."""
+        said = {name: os.environ.get(f"ALPR_{name.upper()}_URL") for name in SERVICES}
+        return Addresses(**{name: address for name, address in said.items() if address})
 
     @classmethod
-    def behind(cls, url: str) -> Self:
+    def behind(cls, url: str) -> "Addresses":
         """All services behind one gateway."""
-        return cls(*[url.rstrip("/")] * len(fields(cls)))
+        return Addresses(*[url.rstrip("/")] * len(SERVICES))
+
+    def of(self, service: str) -> str:
+        """Where the next request to that service goes."""
+        return str(getattr(self, service))
+
+
+SERVICES = tuple(f.name for f in fields(Addresses))
 
 
 class Transport:
@@ -108,7 +110,7 @@ class Transport:
             return response.json()
         except ValueError as error:
             raise UnexpectedAnswerError(
-                f"{service} at {getattr(self.addresses, service)} did not answer JSON: is that "
+                f"{service} at {self.addresses.of(service)} did not answer JSON: is that "
                 "the right address?"
             ) from error
 
@@ -125,7 +127,7 @@ class Transport:
     ) -> AsyncIterator[httpx.Response]:
         """An open response whose body is read as it comes; raises as `call` does."""
         timeout = httpx.Timeout(10.0, read=read_seconds)
-        url = getattr(self.addresses, service) + path
+        url = self.addresses.of(service) + path
         for attempt in (1, 2):
             token = await self._tokens.current()
             signed = {**headers, **_bearer(token)}
@@ -166,7 +168,7 @@ class Transport:
     ) -> httpx.Response:
         headers = dict(options.get("headers") or {}) | _bearer(token)
         rest = {name: value for name, value in options.items() if name != "headers"}
-        url = getattr(self.addresses, service) + path
+        url = self.addresses.of(service) + path
         try:
             return await self._http.request(method, url, headers=headers, **rest)
         except httpx.HTTPError as error:
