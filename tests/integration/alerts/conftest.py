@@ -15,7 +15,8 @@ from tests.integration.alerts.service_under_test import AlertsLine
 QUICK = {
     "ALPR_ALERTS_STREAM_HEARTBEAT_SECONDS": "0.5",
     "ALPR_ALERTS_STREAM_CHECK_SECONDS": "2",
-    # The samples' reads are of one day in the past: retention has tests of its own.
+    # The samples' reads are of one day in the past, and most alerts are left unanswered: retention
+    # and escalation have tests of their own.
     "ALPR_POLICY_FILE": str(Path(__file__).parent / "long_retention.toml"),
 }
 
