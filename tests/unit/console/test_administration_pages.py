@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from alpr_console.pages import Pages
 from alpr_console.people_pages import by_end, new_person, training_body
 from alpr_identity.bodies import PersonAdded, PersonChanged, TrainingRecorded
 from tests.browser.support.rest_double import Double
-from tests.unit.console.conftest import Page
+from tests.unit.console.conftest import Page, console
 
 NOW = "2026-11-24T12:00:00+00:00"
 ID = "5a06ce26-6935-4ca7-83b0-d0e69349e69e"
@@ -229,6 +230,31 @@ async def test_the_persons_page_offers_the_policys_ranks_and_keeps_one_that_is_g
         shown = (await page.get(f"/people/{ID}")).text
         assert chosen in shown
         assert '<option value="command">command staff</option>' in shown
+
+
+async def test_an_agency_with_a_policy_of_its_own_is_offered_its_own_ranks(
+    double: Double, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "policies"
+    own.mkdir()
+    (own / "IL0222900.toml").write_text(
+        'supervisor_ranks = { lieutenant = "Lt.", chief = "Chief" }'
+    )
+    monkeypatch.setenv("ALPR_POLICIES_FOLDER", str(own))
+    for path in ("sessions", "passkeys"):
+        double.canned.answer("GET", f"/v1/people/{ID}/{path}", listed())
+    person = PERSON | {"supervisor_rank": "lieutenant"}
+    double.canned.answer("GET", f"/v1/people/{ID}", person)
+    double.canned.answer("GET", "/v1/people", listed(person))
+    async with console(double, tmp_path) as page:
+        await page.sign_in("reyes")
+        shown = (await page.get(f"/people/{ID}")).text
+        new = (await page.get("/people/new")).text
+        assert "supervisor, Lt." in (await page.get("/people")).text
+    assert '<option value="lieutenant" selected>Lt.</option>' in shown
+    for html in (shown, new):
+        assert '<option value="chief">Chief</option>' in html
+        assert 'value="sergeant"' not in html
 
 
 async def test_an_administrator_takes_away_a_lost_passkey(page: Page, double: Double) -> None:

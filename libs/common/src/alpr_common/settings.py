@@ -24,7 +24,7 @@ class CommonSettings(BaseSettings):
     policies_folder: Path | None = None
     """Policies of single agencies, `<agency_id>.toml` each; others follow `ALPR_POLICY_FILE`.
     access-log takes retention and the rules of its door from them; alerts, retention and
-    escalation; identity, the ranks of supervisors."""
+    escalation; identity and the console, the ranks of supervisors."""
     models_folder: Path = Path("models")
     """The shipped weights, each in a folder with its config and card."""
     log_format: Literal["json", "console"] = "json"

@@ -8,7 +8,7 @@ import httpx
 from fastapi import FastAPI
 
 from alpr_common.auth import TokenVerifier
-from alpr_common.policy import Policy
+from alpr_common.policy import AgencyPolicies
 from alpr_common.web import create_web_app
 from alpr_console import (
     account_pages,
@@ -69,7 +69,8 @@ def build(settings: Settings, transport: httpx.AsyncBaseTransport | None = None)
         lock_seconds=settings.lock_seconds,
         refresh_before_seconds=settings.refresh_before_seconds,
     )
-    pages = Pages(Policy.load(settings.common.policy_file), settings.time_zone)
+    policies = AgencyPolicies.load(settings.common.policy_file, settings.common.policies_folder)
+    pages = Pages(policies.default, settings.time_zone, policies)
     assets = Assets(settings.assets_folder or _BESIDE_THE_SOURCES)
     relay = Relay(pages.row, settings.heartbeat_seconds)
 

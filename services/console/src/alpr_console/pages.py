@@ -1,6 +1,7 @@
 """Renders the templates: one environment, escaping always on, nothing undefined passes."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -15,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from alpr_common.auth import check_access
 from alpr_common.errors import AlprError
-from alpr_common.policy import CLAUSES, NOT_PROBABLE_CAUSE, Policy
+from alpr_common.policy import CLAUSES, NOT_PROBABLE_CAUSE, Policies, Policy
 from alpr_console.domain import alert, comparison, forms, records, search, words
 from alpr_console.domain.navigation import Navigation
 from alpr_console.domain.training import reminders
@@ -25,10 +26,14 @@ STATIC_FOLDER = Path(__file__).parent / "static"
 
 
 class Pages:
-    """The console's templates, with the agency's policy and clock."""
+    """The console's templates, with the agency's policy and clock.
 
-    def __init__(self, policy: Policy, time_zone: str) -> None:
+    `policies`: of the agencies that have their own; taken from them are the supervisor ranks alone.
+    """
+
+    def __init__(self, policy: Policy, time_zone: str, policies: Policies | None = None) -> None:
         self.policy = policy
+        self._policies = policies or policy
         self.zone = ZoneInfo(time_zone)
         self.sign_in_ways: list[str] = []
         """Templates of further ways to sign in, shown under the form."""
@@ -70,7 +75,7 @@ class Pages:
         html = self.render(
             template, session=session, path=request.url.path, may_access=self._may_access(session),
             here=here(request), navigation=self.navigation(session),
-            reminders=self._reminders(session), **context,
+            reminders=self._reminders(session), ranks=self._ranks(session), **context,
         )  # fmt: skip
         return HTMLResponse(html, status)
 
@@ -84,6 +89,11 @@ class Pages:
         if session is None:
             return ()
         return reminders(session.principal, self.policy, datetime.now(UTC).date())
+
+    def _ranks(self, session: Session | None) -> Mapping[str, str]:
+        """The supervisor ranks of the person's agency, and what each is called."""
+        agency = self._policies.of(session.principal.agency_id) if session else self.policy
+        return agency.supervisor_ranks
 
     def _may_access(self, session: Session | None) -> bool:
         """Only to show what is shut; the services decide (131.6-1, 131.6-2)."""
