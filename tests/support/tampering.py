@@ -59,7 +59,7 @@ def hand_over(
     signature = (forger or old).private_key.sign(made.text.encode())
     named = base64.b64encode(old.verifier.key_id + signature).decode()
     statement = f"{sign_note(made.text, new)}\u2014 {old.name} {named}\n"
-    said = {"kind": KIND, "statement": statement, "version": 1}
+    said = {"agency_id": "IL0222900", "kind": KIND, "statement": statement, "version": 1}
     return json.dumps(said, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
 

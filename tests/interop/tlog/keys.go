@@ -80,12 +80,11 @@ func keysAt(size int64, chain []handOver, known []note.Verifier) []note.Verifier
 func handOvers(stored hashes, entries [][]byte) ([]handOver, error) {
 	var chain []handOver
 	for index, entry := range entries {
-		var said struct{ Kind, Statement string }
-		if !bytes.Contains(entry, []byte(`"kind":"log.key_rotated"`)) || json.Unmarshal(entry, &said) != nil ||
-			said.Kind != "log.key_rotated" {
+		statement, is := statementIn(entry)
+		if !is {
 			continue
 		}
-		found, err := readHandOver(said.Statement, int64(index), stored)
+		found, err := readHandOver(statement, int64(index), stored)
 		if err != nil {
 			return nil, fmt.Errorf("entry %d: %w", index, err)
 		}
@@ -95,6 +94,20 @@ func handOvers(stored hashes, entries [][]byte) ([]handOver, error) {
 		chain = append(chain, found)
 	}
 	return chain, nil
+}
+
+// statementIn tells what a hand-over's entry states. It is one by what its JSON object itself says:
+// an access holds what people typed, as objects, too, and begins otherwise.
+func statementIn(entry []byte) (string, bool) {
+	if !bytes.HasPrefix(entry, []byte(`{"agency_id":`)) || !bytes.Contains(entry, []byte(`"kind":"log.key_rotated"`)) {
+		return "", false
+	}
+	var said map[string]any // a struct would take "Kind" for "kind"
+	if json.Unmarshal(entry, &said) != nil || said["kind"] != "log.key_rotated" {
+		return "", false
+	}
+	statement, _ := said["statement"].(string)
+	return statement, true
 }
 
 func readHandOver(statement string, index int64, stored hashes) (handOver, error) {

@@ -22,6 +22,7 @@ from alpr_access_log.log.leaves import (
     text_digest,
 )
 from alpr_common.messages.audit import AuditRecord
+from alpr_translog.handover import hand_over_in
 from alpr_translog.tiles import ENTRY_MAX_BYTES
 
 AT = datetime(2026, 11, 24, 6, 42, 0, 129_999, tzinfo=UTC)
@@ -84,6 +85,16 @@ def test_names_and_free_text_are_in_it_as_salted_hashes_alone() -> None:
     # Another salt, another hash: equal names cannot be told from equal hashes.
     again = json.loads(access_leaf(told).entry)["salted_sha256"]
     assert not set(hashes.values()) & set(again.values())
+
+
+@pytest.mark.parametrize("access_id", [None, UUID(int=1)])
+def test_what_somebody_types_makes_no_hand_over(access_id: UUID | None) -> None:
+    """A refused search is recorded with the JSON that was sent, objects and all."""
+    asked = {"area": {"kind": "log.key_rotated", "statement": ""}, "kind": "log.key_rotated"}
+    entry = access_leaf(record(access_id=access_id, outcome="refused", query=asked)).entry
+    assert b'"kind":"log.key_rotated"' in entry
+    assert not entry.startswith(b'{"agency_id":')  # by which the index finds hand-overs
+    assert hand_over_in(entry, 0) is None
 
 
 def test_the_same_record_and_salt_give_the_same_bytes_in_one_spelling() -> None:

@@ -107,7 +107,7 @@ def test_a_statement_that_was_bent_hands_nothing_over(bent: str) -> None:
     assert HandOver.open(statement()).new == NEXT.verifier
     with pytest.raises(HandOverInvalid):
         HandOver.open(bent)
-    said = {"kind": "log.key_rotated", "statement": bent}
+    said = {"agency_id": "IL0222900", "kind": "log.key_rotated", "statement": bent}
     entry = json.dumps(said, separators=(",", ":")).encode()
     with pytest.raises(HandOverInvalid, match="entry 300"):
         hand_over_in(entry, 300)
@@ -124,6 +124,12 @@ def test_a_statement_that_was_bent_hands_nothing_over(bent: str) -> None:
         b'"kind":"log.key_rotated"',
         b'["kind":"log.key_rotated"]',
         b'{"kind":"access","query":{"kind":"log.key_rotated","statement":""}}',
+        b'{"agency_id":"b","facts":{"kind":"log.key_rotated"},"kind":"other","statement":""}',
+        b'{"agency_id":"b","facts":{"kind":"log.key_rotated"},"statement":""}',
+        b'{"agency_id":"b","Kind":"log.key_rotated","x":{"kind":"log.key_rotated"}}',
+        b'{"action":"search","agency_id":"b","kind":"log.key_rotated","statement":""}',
+        b'{"kind":"log.key_rotated","statement":""}',
+        b' {"agency_id":"b","kind":"log.key_rotated","statement":""}',
     ],
 )
 def test_an_entry_that_only_mentions_it_is_no_hand_over(entry: bytes) -> None:

@@ -18,7 +18,10 @@ from alpr_translog.note import NoteInvalid, SignerKey, VerifierKey, open_note, s
 KIND = "log.key_rotated"
 """Member `kind` of a hand-over's entry, canonical JSON; `statement` is the signed note."""
 
-# A string in a JSON text has no bare quotes: nobody gets this into an entry by what they type.
+# The log's keeper looks for both by index, and every verifier has to find the same entries. What
+# people type gets into an entry as JSON objects, too, so that the mark alone says nothing: but
+# the entry of an access has members that sort before its agency, and begins otherwise.
+_BEGINS = b'{"agency_id":'
 _MARK = f'"kind":"{KIND}"'.encode()
 # No origin has spaces, so that no checkpoint can be taken for a statement nor the other way round.
 _FORMAT = "alpr log key hand-over v1"
@@ -73,9 +76,10 @@ class HandOver:
 def hand_over_in(entry: bytes, index: int) -> HandOver | None:
     """The hand-over that the log's entry `index` is; None for any other entry.
 
-    Raises `HandOverInvalid` for one that is not signed by both keys or belongs to another place.
+    It is one by what its JSON object itself says, and not something within. Raises
+    `HandOverInvalid` for one that is not signed by both keys or belongs to another place.
     """
-    if _MARK not in entry:  # almost always: an entry is not parsed without need
+    if not entry.startswith(_BEGINS) or _MARK not in entry:  # nearly always: parsed in need alone
         return None
     try:
         said = json.loads(entry)

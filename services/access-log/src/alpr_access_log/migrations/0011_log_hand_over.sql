@@ -1,9 +1,12 @@
 -- The log's signing key is handed over by an entry of the log (docs/decisions/0006).
 
--- Where those are. By what the entries say and not by a column beside, which could say otherwise. By
--- record_id for the planner's sake: the statement that asks says why.
+-- Where those are. By what the entries say and not by a column beside, which could say otherwise.
+-- The entry of an access begins otherwise, whatever somebody typed into it. By record_id for the
+-- planner's sake: the statement that asks says why. Nothing is appended to the log while this is
+-- built, which reads all entries.
 CREATE INDEX log_leaf_hand_overs ON log_leaf (agency_id, record_id)
-    WHERE position('"kind":"log.key_rotated"'::bytea IN entry) > 0;
+    WHERE position('{"agency_id":'::bytea IN entry) = 1
+      AND position('"kind":"log.key_rotated"'::bytea IN entry) > 0;
 
 -- A hand-over names the size of the tree that the old key vouches for, and so has to be the very
 -- next entry: it does not wait behind leaves that were appended before. As sequence_leaves otherwise.
@@ -18,6 +21,7 @@ AS $$
         SELECT l.leaf_sequence, l.entry, l.appended_at
         FROM log_pending p JOIN log_leaf l USING (leaf_sequence)
         WHERE p.agency_id = agency AND l.record_id = record
+          AND position('{"agency_id":'::bytea IN l.entry) = 1
           AND position('"kind":"log.key_rotated"'::bytea IN l.entry) > 0
     ), gone AS (
         DELETE FROM log_pending p USING chosen c

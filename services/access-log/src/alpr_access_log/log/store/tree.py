@@ -36,13 +36,15 @@ _SEQUENCE = "SELECT entry_index, leaf_hash, appended_at FROM sequence_leaves($1,
 _SEQUENCE_HAND_OVER = """
 SELECT entry_index, leaf_hash, appended_at FROM sequence_hand_over($1, $2)
 """
-# The condition is that of the index log_leaf_hand_overs, to the letter. PostgreSQL takes it for
-# true of every third row, and would rather read them all in order. By record_id they lie anywhere,
-# so that a thousand of them are cheapest by the index that has no others. It has one or two.
+# The condition is that of the index log_leaf_hand_overs, to the letter, and of `hand_over_in`.
+# PostgreSQL takes it for true of many rows, and would rather read them all in order. By record_id
+# they lie anywhere, so that a thousand of them are cheapest by the index that has no others. It has
+# one or two: what people type into an access does not get into it.
 _HAND_OVERS = """
 WITH found AS MATERIALIZED (
     SELECT leaf_sequence, entry FROM log_leaf
-    WHERE agency_id = $1 AND position('"kind":"log.key_rotated"'::bytea IN entry) > 0
+    WHERE agency_id = $1 AND position('{"agency_id":'::bytea IN entry) = 1
+      AND position('"kind":"log.key_rotated"'::bytea IN entry) > 0
     ORDER BY record_id LIMIT 1000
 )
 SELECT f.entry,
