@@ -13,7 +13,7 @@ from alpr_common.errors import AlprError
 from alpr_common.policy import Role
 from alpr_ingest.camera_forms import CameraChangeForm, CameraForm, camera_json
 from alpr_ingest.domain import Camera, new_credential
-from alpr_ingest.handlers import CameraIdTaken, CameraNotFound
+from alpr_ingest.handlers import CameraIdTaken, CameraNotFound, refuse_other_masks
 from tests.browser.support.sightings import AGENCY
 
 
@@ -69,6 +69,7 @@ class CameraRoutes:
         ) -> dict[str, Any]:
             self._heard()
             self.camera_changes.append(form.model_dump(exclude_unset=True))
+            refuse_other_masks(self._camera(camera_id), form.expected_masks)
             said = form.details(caller.name, datetime.now(UTC))
             given = {name: value for name, value in vars(said).items() if value is not None}
             return camera_json(self._keep_camera(camera_id, **given))

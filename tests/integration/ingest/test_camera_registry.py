@@ -50,6 +50,36 @@ async def test_masks_are_burned_into_what_is_on_kafka(ingest: IngestUnderTest) -
 
 
 @pytest.mark.policy("131.6-3a")
+async def test_of_people_who_change_the_same_masks_at_once_one_is_taken_and_the_others_are_told(
+    ingest: IngestUnderTest,
+) -> None:
+    await ingest.camera("contested", privacy_masks=[LEFT_HALF])
+    path, headers = "/v1/cameras/contested", ingest.token(Role.SUPERVISOR)
+
+    async def add(corner: float) -> httpx.Response:
+        masks = [LEFT_HALF, [[corner, 0], [1, 0], [1, 1]]]
+        change = {"privacy_masks": masks, "expected_privacy_masks": [LEFT_HALF]}
+        return await ingest.http.put(path, json=change, headers=headers)
+
+    answers = await asyncio.gather(*(add(0.5 + 0.01 * number) for number in range(8)))
+    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 7
+    (taken,) = [answer.json() for answer in answers if answer.status_code == 200]
+    refused = next(answer.json() for answer in answers if answer.status_code == 409)
+    assert refused["type"] == "urn:alpr:problem:masks-changed-meanwhile"
+    assert refused["title"] == "Somebody else changed the masks meanwhile"
+    assert refused["clause"] == "131.6-3a"
+    assert "It has 2 masks now" in refused["detail"]
+    kept = (await ingest.http.get(path, headers=headers)).json()
+    assert kept["privacy_masks"] == taken["privacy_masks"]
+    change = {"privacy_masks": [], "expected_privacy_masks": kept["privacy_masks"]}
+    assert (await ingest.http.put(path, json=change, headers=headers)).status_code == 200
+    change = {"privacy_masks": [LEFT_HALF], "expected_privacy_masks": []}
+    assert (await ingest.http.put(path, json=change, headers=headers)).status_code == 200
+    whatever = await ingest.http.put(path, json={"privacy_masks": []}, headers=headers)
+    assert whatever.json()["privacy_masks"] == []
+
+
+@pytest.mark.policy("131.6-3a")
 async def test_an_unattested_camera_is_refused_until_somebody_attests(
     ingest: IngestUnderTest,
 ) -> None:
@@ -161,6 +191,7 @@ async def test_the_list_is_walked_page_by_page(ingest: IngestUnderTest) -> None:
         {"privacy_masks": [[[0, 0], [1, 1], [0, 1.5]]]},
         {"kind": "drone"},
         {"heading_degrees": 360},
+        {"expected_privacy_masks": []},
     ],
 )
 async def test_a_camera_that_makes_no_sense_is_not_registered(

@@ -244,9 +244,25 @@ async def test_masks_that_a_colleague_drew_meanwhile_are_not_lost_to_an_older_pa
     assert ours in overtaken.text
     assert f'name="was_masks" value="{theirs}"' in overtaken.text
     assert len(double.cameras["elm-street"].privacy_masks) == 2
+    assert "It has 2 masks now. Yours are below, not saved" in overtaken.text
     again = await page.post(path, {"masks": ours, "was_masks": theirs})
     assert again.status_code == 303
     assert len(double.cameras["elm-street"].privacy_masks) == 1
+
+
+@pytest.mark.policy("131.6-3a")
+async def test_the_masks_that_were_looked_at_go_with_the_change_for_ingest_to_compare(
+    page: Page, double: Double
+) -> None:
+    await page.sign_in("reyes")
+    await registered(page)
+    path, more = "/cameras/elm-street/masks", "0,0 1,0 1,0.2"
+    await page.post(path, {"masks": f"{MASK}\n{more}", "was_masks": MASK})
+    first = [tuple(map(tuple, mask)) for mask in cameras.parse_masks(MASK)]
+    (sent,) = double.camera_changes
+    assert sent["expected_privacy_masks"] == [list(mask) for mask in first]
+    await page.post(path, {"masks": MASK, "was_masks": f"{MASK}\n{more}"})
+    assert len(double.camera_changes[-1]["expected_privacy_masks"]) == 2
 
 
 async def test_a_credential_is_renewed_only_when_somebody_says_that_the_old_one_may_end(

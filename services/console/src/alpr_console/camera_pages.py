@@ -104,15 +104,19 @@ def _one(router: APIRouter, sessions: Sessions, pages: Pages) -> None:
             )  # fmt: skip
         masks = cameras.masks_of(camera)
         signed, text, typed = camera["attestation"], cameras.masks_text(masks), typed or Typed()
+        overtaken = False
+        if problem is not None and problem.code == _OVERTAKEN:
+            overtaken, said = True, cameras.overtaken_in_words(masks)
+            problem = problem.model_copy(update={"detail": said})
         # What this page showed stays what is compared with, until it shows what a colleague drew.
-        refused_unseen = at == "masks" and problem is not None and problem.code != _OVERTAKEN
+        refused_unseen = at == "masks" and problem is not None and not overtaken
         return pages.page(
             request, "camera.html", session, status=problem.status if problem else HTTPStatus.OK,
             camera=with_times(camera), attestation=signed and with_times(signed), problem=problem,
             at=at, typed=typed, masks=masks, masks_text=text, crossing=cameras.crossing(masks),
             was_masks=typed["was_masks"] if refused_unseen else text,
             drawn=_drawn(typed["masks"]) if at == "masks" else masks,
-            overtaken=problem is not None and problem.code == _OVERTAKEN,
+            overtaken=overtaken,
             standing=cameras.camera_standing(camera), done=request.query_params.get("done", ""),
             heading=cameras.heading_in_words(camera["heading_degrees"]),
             in_fields=cameras.place_in_fields(camera), masks_words=cameras.masks_in_words(masks),
@@ -127,8 +131,6 @@ def _one(router: APIRouter, sessions: Sessions, pages: Pages) -> None:
         typed = Typed.of((await request.form()).items())
         try:
             if body := body_of(typed):
-                if "privacy_masks" in body:
-                    await _check_masks_are_as_shown(session, camera_id, typed)
                 await session.call("ingest", "PUT", f"/v1/cameras/{camera_id}", json=body)
         except AlprError as error:
             return await show(
@@ -208,15 +210,6 @@ async def load_cameras(session: Session) -> tuple[list[dict[str, Any]], bool]:
         if not cursor:
             return found, True
     return found, False
-
-
-async def _check_masks_are_as_shown(session: Session, camera_id: str, typed: Typed) -> None:
-    """Masks are replaced as a whole: a colleague's new mask must not be lost to an older page.
-
-    Raises `MasksChangedMeanwhile`.
-    """
-    camera = await session.call("ingest", "GET", f"/v1/cameras/{camera_id}")
-    cameras.check_masks_are_as_shown(cameras.masks_of(camera), typed)
 
 
 def _drawn(text: str) -> tuple[cameras.Mask, ...]:

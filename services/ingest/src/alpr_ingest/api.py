@@ -167,12 +167,16 @@ def camera_routes(gate: Gate) -> APIRouter:
     async def change(
         camera_id: CameraId, form: CameraChangeForm, of: PartsOf, principal: keeper
     ) -> dict[str, Any]:
-        """Change name, position, attestation or masks; what is left out stays as it is."""
+        """Change name, position, attestation or masks; what is left out stays as it is.
+
+        `expected_privacy_masks`: 409 where a colleague has changed the masks meanwhile.
+        """
         now = of.clock()
         details = form.details(principal.name or principal.person_id, now)
         camera = await handlers.change_camera(
-            of.database, of.known, principal, camera_id, details, now
-        )
+            of.database, of.known, principal, camera_id, details, now,
+            expected_masks=form.expected_masks,
+        )  # fmt: skip
         return camera_json(camera)
 
     @router.post("/{camera_id}/credential")

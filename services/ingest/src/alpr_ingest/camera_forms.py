@@ -6,11 +6,12 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from alpr_common.web import StorableText
-from alpr_ingest.domain import CAMERA_ID, Attestation, Camera, CameraKind, Place
+from alpr_ingest.domain import CAMERA_ID, Attestation, Camera, CameraKind, Place, Polygon
 from alpr_ingest.handlers import CameraDetails
 
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 MaskPolygon = Annotated[list[tuple[Fraction, Fraction]], Field(min_length=3, max_length=256)]
+Masks = Annotated[list[MaskPolygon], Field(max_length=64)]
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 Heading = Annotated[float, Field(ge=0, lt=360, allow_inf_nan=False)]
@@ -26,8 +27,8 @@ class AttestationForm(BaseModel):
     attested_by: StorableText | None = Field(default=None, max_length=200)
 
 
-class CameraChangeForm(BaseModel):
-    """A field that is left out stays as it is."""
+class _CameraFields(BaseModel):
+    """What people say about a camera, new or not."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -36,9 +37,8 @@ class CameraChangeForm(BaseModel):
     longitude: Longitude | None = None
     heading_degrees: Heading | None = None
     attestation: AttestationForm | None = None
-    privacy_masks: list[MaskPolygon] | None = Field(
+    privacy_masks: Masks | None = Field(
         default=None,
-        max_length=64,
         description="polygons whose corners are fractions (0 to 1) of the stored picture",
     )
 
@@ -60,13 +60,30 @@ class CameraChangeForm(BaseModel):
         place = None
         if self.latitude is not None and self.longitude is not None:
             place = Place(self.latitude, self.longitude)
-        masks = None
-        if self.privacy_masks is not None:
-            masks = tuple(tuple(polygon) for polygon in self.privacy_masks)
+        masks = None if self.privacy_masks is None else _polygons(self.privacy_masks)
         return CameraDetails(self.name, place, self.heading_degrees, attestation, masks)
 
 
-class CameraForm(CameraChangeForm):
+class CameraChangeForm(_CameraFields):
+    """A field that is left out stays as it is."""
+
+    expected_privacy_masks: Masks | None = Field(
+        default=None,
+        description="the masks that the change rests on; refused when the camera has others",
+    )
+
+    @property
+    def expected_masks(self) -> tuple[Polygon, ...] | None:
+        """None: whatever masks there are."""
+        given = self.expected_privacy_masks
+        return None if given is None else _polygons(given)
+
+
+def _polygons(masks: list[list[tuple[float, float]]]) -> tuple[Polygon, ...]:
+    return tuple(tuple(polygon) for polygon in masks)
+
+
+class CameraForm(_CameraFields):
     """A new camera."""
 
     camera_id: str = Field(pattern=CAMERA_ID)

@@ -39,6 +39,11 @@ class CameraIdTaken(Conflict):
     title = "A camera with this id is registered already"
 
 
+class MasksChangedMeanwhile(Conflict):
+    title = "Somebody else changed the masks meanwhile"
+    clause = "131.6-3a"
+
+
 @dataclass(frozen=True)
 class Receipt:
     """A frame that will not be lost."""
@@ -151,11 +156,18 @@ async def change_camera(
     camera_id: str,
     details: CameraDetails,
     now: datetime,
+    *,
+    expected_masks: tuple[Polygon, ...] | None = None,
 ) -> Camera:
-    """Change what `details` gives. Raises `CameraNotFound`."""
+    """Change what `details` gives. Raises `CameraNotFound`.
+
+    Masks are replaced as a whole: `expected_masks` are those that somebody saw before. Raises
+    `MasksChangedMeanwhile` when the camera has others by now.
+    """
     given = {name: value for name, value in vars(details).items() if value is not None}
     async with database.transaction(principal.agency_id) as connection:
         before = await _found(connection, camera_id, for_update=True)
+        refuse_other_masks(before, expected_masks)
         camera = replace(before, **given, updated_at=now)
         await store.update_camera(connection, camera)
         await _record(
@@ -163,6 +175,16 @@ async def change_camera(
         )
     known.forget(camera_id)
     return camera
+
+
+def refuse_other_masks(camera: Camera, expected: tuple[Polygon, ...] | None) -> None:
+    """Raise `MasksChangedMeanwhile` where the masks are not those expected; None: any are."""
+    if expected is not None and camera.privacy_masks != expected:
+        count = len(camera.privacy_masks)
+        raise MasksChangedMeanwhile(
+            f"It has {count} mask{'' if count == 1 else 's'} now; nothing was changed. Look at "
+            "them before you put others in their place."
+        )
 
 
 async def renew_credential(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from alpr_common.errors import AlprError, Conflict, Incomplete
+from alpr_common.errors import AlprError, Incomplete
 from alpr_console.domain.forms import Typed, given
 
 CAMERA_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -50,11 +50,6 @@ class AttestationUnsigned(Incomplete):
 
 class NotConfirmed(Incomplete):
     title = "It was not confirmed"
-
-
-class MasksChangedMeanwhile(Conflict):
-    title = "Somebody else changed the masks meanwhile"
-    clause = "131.6-3a"
 
 
 # --- Privacy masks ---------------------------------------------------------------------------
@@ -208,18 +203,19 @@ def attestation_changes(typed: Typed) -> dict[str, Any]:
 
 
 def mask_changes(typed: Typed) -> dict[str, Any]:
-    """The masks, if they differ from those that the page showed. Raises `MasksMalformed`."""
-    masks = parse_masks(typed["masks"])
-    return {} if masks == parse_masks(typed["was_masks"]) else {"privacy_masks": masks}
+    """The masks, if they differ from those that the page showed, and those: masks are replaced as
+    a whole, and a colleague's new one must not be lost to an older page. Raises `MasksMalformed`.
+    """
+    masks, shown = parse_masks(typed["masks"]), parse_masks(typed["was_masks"])
+    return {} if masks == shown else {"privacy_masks": masks, "expected_privacy_masks": shown}
 
 
-def check_masks_are_as_shown(present: tuple[Mask, ...], typed: Typed) -> None:
-    """Raises `MasksChangedMeanwhile`."""
-    if present != parse_masks(typed["was_masks"]):
-        raise MasksChangedMeanwhile(
-            f"It has {masks_in_words(present)} now. Yours are below, not saved; saving them puts "
-            "them in the place of the others."
-        )
+def overtaken_in_words(present: Sequence[Mask]) -> str:
+    """What to say where a colleague has changed the masks, to those `present`, meanwhile."""
+    return (
+        f"It has {masks_in_words(present)} now. Yours are below, not saved; saving them puts them "
+        "in the place of the others."
+    )
 
 
 def check_renewal_confirmed(typed: Typed) -> None:
