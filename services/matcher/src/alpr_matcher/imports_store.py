@@ -163,7 +163,8 @@ INSERT INTO retro_wait (entry_id, version, queued_at)
 SELECT e.entry_id, e.version, $1
 FROM hotlist_entry e JOIN pg_temp.staged_change c USING (entry_id)
 WHERE c.what IN ('added', 'changed') AND c.looks_anew
-ON CONFLICT (entry_id) DO UPDATE SET version = excluded.version, answered_agency_ids = '{}'
+ON CONFLICT (entry_id) DO UPDATE SET version = excluded.version, queued_at = excluded.queued_at,
+    answered_agency_ids = '{}', put_off_until = '-infinity'
 """
 _REFRESHED = "UPDATE hotlist_list SET refreshed_at = $2 WHERE list_id = $1"
 

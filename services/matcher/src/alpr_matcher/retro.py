@@ -7,8 +7,10 @@ that was hit already makes no second hit.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -26,16 +28,22 @@ from alpr_matcher.domain import match_read
 from alpr_matcher.handlers import HotLists
 from alpr_matcher.patterns import is_pattern
 from alpr_matcher.retro_reads import StoredReads
-from alpr_matcher.retro_store import WaitingEntry
+from alpr_matcher.retro_store import WaitingEntry, WaitsOn
+from alpr_matcher.turns import Turns
 
 log = structlog.get_logger()
 
 _ENTRIES_AT_ONCE = 1000
 _PATTERNS_AT_ONCE = 50
-_AFTER_OUTAGE = timedelta(seconds=5)
+_AFTER_OUTAGE_SECONDS = 5.0
 _FAILURES_MOST = 2
 COMPARED = Counter("alpr_retro_entries_total", "Entries compared with stored reads")
+TOO_LATE = Counter(
+    "alpr_retro_too_late_total", "Entries that waited for an agency until their window was over"
+)
 RETRO_HITS = Counter("alpr_retro_hits_total", "Retrospective hits", ["category"])
+
+Clock = Callable[[], datetime]
 
 
 class RetroMatch:
@@ -45,92 +53,102 @@ class RetroMatch:
     comparisons waiting, and nobody else's.
     """
 
-    def __init__(self, lists: HotLists, reads: StoredReads, settle_seconds: float) -> None:
-        self._lists, self._reads = lists, reads
+    def __init__(
+        self, lists: HotLists, reads: StoredReads, settle_seconds: float,
+        clock: Clock = partial(datetime.now, UTC),
+    ) -> None:  # fmt: skip
+        self._lists, self._reads, self._clock = lists, reads, clock
         self._settle = timedelta(seconds=settle_seconds)
-        self._not_before: dict[str, datetime] = {}
+        self._turns = Turns()
 
     async def run(self, every_seconds: float) -> None:
         """For ever; an outage of either side is waited out, and no entry forgotten."""
         while True:
             try:
-                while await self.compare_some(datetime.now(UTC)):
+                while await self.compare_some():
                     pass
                 await asyncio.sleep(every_seconds)
             except Outage as error:
                 log.warning("retro.outage", error=str(error))
-                await asyncio.sleep(_AFTER_OUTAGE.total_seconds())
+                await asyncio.sleep(_AFTER_OUTAGE_SECONDS)
 
-    async def compare_some(self, now: datetime) -> int:
-        """Compare the entries that wait longest; how many of them wait no more. The hits are
-        queued, and what was compared is noted, in one transaction. Raises `Outage`; then all of
-        them wait as before."""
-        known = self._reads.agency_ids
+    async def compare_some(self) -> int:
+        """Compare the entries that wait longest; how many of them wait no more, or were put off for
+        the first time. The hits are queued, and what was compared is noted, in one transaction.
+        Raises `Outage`; then all of them wait as before."""
+        now = self._clock()
         async with self._lists.database.transaction() as connection:
             if not await lists_store.is_only_one(connection, "retro-match"):
                 return 0
-            waiting = await retro_store.waiting(
-                connection, now, now - self._settle, known, self._can_be_asked(now),
-                _ENTRIES_AT_ONCE,
-            )  # fmt: skip
+            waiting = await retro_store.in_turn(
+                connection, now, now - self._settle, _ENTRIES_AT_ONCE
+            )
             if not waiting:
                 return 0
             hits, answered = await self._compared(waiting, now)
-            after = [(one, one.answered | answered & _served(one)) for one in waiting]
-            done = [one for one, by in after if known & _served(one) <= by]
-            await retro_store.no_more_waiting(connection, done)
-            await retro_store.note_answered(
-                connection, [(one, by) for one, by in after if not known & _served(one) <= by]
-            )
+            sorted_out = self._sorted_out(waiting, answered)
+            await retro_store.no_more_waiting(connection, sorted_out.done + sorted_out.too_late)
+            await retro_store.wait_on(connection, sorted_out.later)
             await outbox.put_many(
                 connection, HITS, [(hit.read.match_key, hit.to_bytes()) for hit in hits]
             )
-        COMPARED.inc(sum(one.entry is not None for one in done))
-        for hit in hits:
-            RETRO_HITS.labels(hit.entry.category).inc()
-        if hits:
-            log.info("retro.hits", entries=len(waiting), hits=len(hits))
-        return len(done)
-
-    def _can_be_asked(self, now: datetime) -> frozenset[str]:
-        away = {agency_id for agency_id, until in self._not_before.items() if now < until}
-        return self._reads.agency_ids - away
+        _count(sorted_out, hits)
+        # Those that are put off again and again may be many, and nobody waits behind them.
+        first = sum(it.put_off_until is not None and not it.one.put_off for it in sorted_out.later)
+        return len(sorted_out.done) + len(sorted_out.too_late) + first
 
     async def _compared(
         self, waiting: Sequence[WaitingEntry], now: datetime
     ) -> tuple[list[Hit], frozenset[str]]:
         """The hits, and the agencies all of whose reads were asked."""
-        asked, failed = self._can_be_asked(now), 0
+        may = {one for one in self._reads.agency_ids if self._turns.not_before(one, now) <= now}
+        questions = _questions(waiting, may)
         hits: list[Hit] = []
-        for agency_id, entries in self._questions(waiting, asked):
-            if now < self._not_before.get(agency_id, now):
-                continue
-            if failed >= _FAILURES_MOST:  # it is likelier the door's fault than theirs
-                self._not_before[agency_id] = now + _AFTER_OUTAGE
-                continue
+        answered, failures = set[str](), 0
+        for agency_id in self._turns.in_turn(questions):
+            if failures >= _FAILURES_MOST:
+                # It is likelier the door's fault than theirs, and each may take long to fail:
+                # the rest are asked next time, before those that failed.
+                break
+            self._turns.asked(agency_id, self._clock())
             try:
-                hits += await self._hits(agency_id, entries, now)
+                for entries in _at_once(questions[agency_id]):
+                    hits += await self._hits(agency_id, entries, now)
             except Outage as error:
-                failed += 1
-                self._not_before[agency_id] = now + _AFTER_OUTAGE
-                log.warning("retro.outage", agency_id=agency_id, error=str(error))
-        return hits, asked & self._can_be_asked(now)
+                failures += 1
+                until = self._turns.failed(agency_id, self._clock())
+                log.warning(
+                    "retro.outage", agency_id=agency_id, error=str(error), until=until.isoformat()
+                )
+            else:
+                self._turns.answered(agency_id)
+                answered.add(agency_id)
+        return hits, frozenset(answered)
 
-    def _questions(
-        self, waiting: Sequence[WaitingEntry], asked: frozenset[str]
-    ) -> Iterable[tuple[str, list[HotListEntry]]]:
-        """What is asked of whose reads: patterns few at a time, they cost more."""
-        by_agency: dict[str, list[HotListEntry]] = defaultdict(list)
+    def _sorted_out(
+        self, waiting: Sequence[WaitingEntry], answered: frozenset[str]
+    ) -> "_SortedOut":
+        now = self._clock()
+        # By then all reads of the window that the entry's change had are too old to be asked, and
+        # those that are not were captured after the change and have met the entry as live ones:
+        # what is still asked could find nothing that is missing. Before that, an entry that waits
+        # meets less of its window with every hour: what the policy says may be looked back upon is
+        # counted from now, also where an agency was away.
+        window_over = now - timedelta(hours=self._lists.policy.retro_match_hours) - self._settle
+        found = _SortedOut([], [], [])
         for one in waiting:
-            for agency_id in sorted((asked & _served(one)) - one.answered):
-                assert one.entry is not None
-                by_agency[agency_id].append(one.entry)
-        for agency_id, served in by_agency.items():
-            wild = [entry for entry in served if is_pattern(entry.plate)]
-            if plain := [entry for entry in served if not is_pattern(entry.plate)]:
-                yield agency_id, plain
-            for first in range(0, len(wild), _PATTERNS_AT_ONCE):
-                yield agency_id, wild[first : first + _PATTERNS_AT_ONCE]
+            by = one.answered | answered & _served(one)
+            rest = self._reads.agency_ids & _served(one) - by
+            next_at = min((self._turns.not_before(each, now) for each in rest), default=now)
+            if not rest:
+                found.done.append(one)
+            elif next_at > now and one.queued_at < window_over:
+                found.too_late.append(one)
+            elif next_at > now:
+                found.later.append(WaitsOn(one, by, next_at))
+            elif by != one.answered:  # and somebody's turn did not come
+                found.later.append(WaitsOn(one, by, None))
+        return found
 
     async def _hits(
         self, agency_id: str, entries: Sequence[HotListEntry], now: datetime
@@ -144,6 +162,45 @@ class RetroMatch:
             for hit in retro_hits(read, entries, policy, now):
                 hits[hit.hit_id] = hit
         return list(hits.values())
+
+
+@dataclass(frozen=True)
+class _SortedOut:
+    done: list[WaitingEntry]
+    too_late: list[WaitingEntry]
+    later: list[WaitsOn]
+
+
+def _count(sorted_out: _SortedOut, hits: Sequence[Hit]) -> None:
+    COMPARED.inc(sum(one.entry is not None for one in sorted_out.done))
+    for hit in hits:
+        RETRO_HITS.labels(hit.entry.category).inc()
+    if hits:
+        log.info("retro.hits", hits=len(hits))
+    if sorted_out.too_late:
+        TOO_LATE.inc(len(sorted_out.too_late))
+        log.error("retro.too_late", entries=len(sorted_out.too_late))
+
+
+def _questions(
+    waiting: Sequence[WaitingEntry], may_be_asked: Set[str]
+) -> Mapping[str, list[HotListEntry]]:
+    """What is asked of whose reads."""
+    by_agency: dict[str, list[HotListEntry]] = defaultdict(list)
+    for one in waiting:
+        for agency_id in (may_be_asked & _served(one)) - one.answered:
+            assert one.entry is not None
+            by_agency[agency_id].append(one.entry)
+    return by_agency
+
+
+def _at_once(entries: Sequence[HotListEntry]) -> Iterable[list[HotListEntry]]:
+    """Patterns few at a time, they cost more."""
+    wild = [entry for entry in entries if is_pattern(entry.plate)]
+    if plain := [entry for entry in entries if not is_pattern(entry.plate)]:
+        yield plain
+    for first in range(0, len(wild), _PATTERNS_AT_ONCE):
+        yield wild[first : first + _PATTERNS_AT_ONCE]
 
 
 def _served(one: WaitingEntry) -> frozenset[str]:

@@ -72,7 +72,8 @@ WHERE v.entry_id = $1 AND v.version < $2 ORDER BY v.version DESC LIMIT $3
 """
 _WAIT_FOR_RETRO = """
 INSERT INTO retro_wait (entry_id, version, queued_at) VALUES ($1, $2, $3)
-ON CONFLICT (entry_id) DO UPDATE SET version = excluded.version, answered_agency_ids = '{}'
+ON CONFLICT (entry_id) DO UPDATE SET version = excluded.version, queued_at = excluded.queued_at,
+    answered_agency_ids = '{}', put_off_until = '-infinity'
 """
 
 _FIRST_VERSIONS = 2**31 - 1
