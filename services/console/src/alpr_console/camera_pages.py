@@ -26,6 +26,15 @@ _ASKED_AT_ONCE = 500
 _LISTED_MAX = 5_000
 _ON_A_PAGE = 200
 _OVERTAKEN = "masks-changed-meanwhile"
+# A credential is shown once, on the answer: where that was lost, so is the credential.
+_IF_REGISTERED = (
+    "Look for the camera in the list. If it is there, make another credential on its page: the "
+    "first one was not shown to anybody."
+)
+_IF_RENEWED = (
+    "The old credential may have ended, and a new one was not shown to anybody. Make another "
+    "credential and give it to the camera."
+)
 
 
 def routes(sessions: Sessions, pages: Pages) -> APIRouter:
@@ -76,7 +85,7 @@ def _all(router: APIRouter, sessions: Sessions, pages: Pages) -> None:
             body = cameras.registration(typed)
             camera = await session.call("ingest", "POST", "/v1/cameras", json=body)
         except AlprError as error:
-            return form(request, session, typed, _problem(error))
+            return form(request, session, typed, _problem(error, _IF_REGISTERED))
         # Shown on the answer itself and not after a redirect: this once is all that it is shown.
         return pages.page(
             request, "camera_credential.html", session, camera=camera, registered=True
@@ -175,7 +184,8 @@ def _one(router: APIRouter, sessions: Sessions, pages: Pages) -> None:
             path = f"/v1/cameras/{camera_id}/credential"
             camera = await session.call("ingest", "POST", path)
         except AlprError as error:
-            return await show(request, session, camera_id, problem=_problem(error), at="credential")
+            problem = _problem(error, _IF_RENEWED)
+            return await show(request, session, camera_id, problem=problem, at="credential")
         return pages.page(
             request, "camera_credential.html", session, camera=camera, registered=False
         )
@@ -220,10 +230,12 @@ def _drawn(text: str) -> tuple[cameras.Mask, ...]:
         return ()
 
 
-def _problem(error: AlprError) -> Problem:
+def _problem(error: AlprError, if_unanswered: str = "") -> Problem:
     """A refusal, of ingest or of the form, to be shown beside what was typed; raises it when it is
-    about the session."""
+    about the session. `if_unanswered`: what to do where ingest may have taken it all the same."""
     if isinstance(error, Refused):
+        if if_unanswered:
+            error.advise(if_unanswered)
         return error.here()
     faults = tuple(Fault(where=where, what=what) for where, what in error.extra.get("faults", ()))
     return problem_of(error).model_copy(update={"faults": faults})

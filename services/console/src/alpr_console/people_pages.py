@@ -16,6 +16,14 @@ from alpr_console.upstream import Problem, Refused
 
 _HUMANS = tuple(role for role in Role if role is not Role.SERVICE)
 _TRAININGS = ("leads", "alpr")
+# A generated password is shown once, on the answer: where that was lost, so is the password.
+_IF_ADDED = (
+    "Look for the person in the list. If they are there, give them a new password on their page: "
+    "the first one was not shown to anybody."
+)
+_IF_GIVEN_ANEW = (
+    "The old password may have ended, and the new one was not shown to anybody. Give another."
+)
 
 
 def routes(sessions: Sessions, pages: Pages) -> APIRouter:
@@ -57,6 +65,7 @@ def _all(router: APIRouter, sessions: Sessions, pages: Pages) -> None:
         try:
             person = await session.call("identity", "POST", "/v1/people", json=new_person(typed))
         except Refused as error:
+            error.advise(_IF_ADDED)
             return form(request, session, typed, error.here())
         # Shown on the answer itself and not after a redirect: this once is all that it is shown.
         return pages.page(request, "person_added.html", session, person=person)
@@ -137,6 +146,7 @@ def _one(router: APIRouter, sessions: Sessions, pages: Pages) -> None:
             path = f"/v1/people/{person_id}/password"
             answer = await session.call("identity", "POST", path, json={})
         except Refused as error:
+            error.advise(_IF_GIVEN_ANEW)
             return await show(request, session, person_id, problem=error.here(), at="access")
         return await show(request, session, person_id, at="access", password=answer["password"])
 

@@ -4,6 +4,7 @@ A refusal comes back as the service's own problem detail, clause and all, and is
 the console decides nothing about who may do what.
 """
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -26,6 +27,12 @@ _NAMES: dict[ServiceName, str] = {
     "identity": "The sign-in service",
     "ingest": "The service that takes the cameras' frames",
 }
+
+
+_NOTHING_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+"""No connection: the service cannot have heard of the request. After any other failure it may."""
+UNANSWERED = "unanswered"
+"""Code of the problem of a change of which nobody knows whether it was taken."""
 
 
 class Fault(BaseModel):
@@ -64,6 +71,13 @@ class Refused(AlprError):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.detail or problem.title)
         self.problem = problem
+
+    def advise(self, what_to_do: str) -> None:
+        """Say what to do where it is not known whether the change was taken, as whoever asked for
+        it knows best; of another refusal nothing is said."""
+        if self.problem.code == UNANSWERED:
+            detail = f"It is not known whether it was taken. {what_to_do}"
+            self.problem = self.problem.model_copy(update={"detail": detail})
 
     def here(self) -> Problem:
         """The problem, to be shown beside what was asked; raises it when it is about the session,
@@ -111,8 +125,10 @@ class Upstream:
                 method, url, headers=_headers(token), params=_given(params), json=json, files=files,
                 timeout=timeout,
             )  # fmt: skip
-        except httpx.TransportError as error:
+        except _NOTHING_SENT as error:
             raise Refused(_away(service)) from error
+        except httpx.TransportError as error:
+            raise Refused(_unanswered(service, method, path)) from error
         if response.is_error:
             raise Refused(_problem(response))
         return response
@@ -139,8 +155,10 @@ class Upstream:
                     await response.aread()
                     raise Refused(_problem(response))
                 yield response
-        except httpx.TransportError as error:
+        except _NOTHING_SENT as error:
             raise Refused(_away(service)) from error
+        except httpx.TransportError as error:
+            raise Refused(_unanswered(service, "GET", path)) from error
 
 
 caller_address: ContextVar[str | None] = ContextVar("caller_address", default=None)
@@ -169,6 +187,26 @@ def _away(service: ServiceName) -> Problem:
         status=HTTPStatus.BAD_GATEWAY,
         detail="Nothing was changed. Try again in a moment; if this goes on, tell the operators.",
     )
+
+
+def _unanswered(service: ServiceName, method: str, path: str) -> Problem:
+    """The service may have heard the request; what it made of it is not known."""
+    if method == "GET" or (method == "POST" and _CHANGES_NOTHING.fullmatch(path)):
+        code, detail = "no-answer", "Try again in a moment"
+    else:
+        code = UNANSWERED
+        detail = "It is not known whether it was taken; look before you try again"
+    return Problem(
+        type=f"urn:alpr:problem:{code}",
+        title=f"{_NAMES[service]} did not answer",
+        status=HTTPStatus.BAD_GATEWAY,
+        detail=f"{detail}; if this goes on, tell the operators.",
+    )
+
+
+_CHANGES_NOTHING = re.compile(r"/v1/sessions(/refresh|(/passkey|/provider)?(/begin)?)"
+                              r"|/v1/audit/lists/\w+/check")  # fmt: skip
+"""What is posted there may be posted again: a sign-in, a list that is only looked at."""
 
 
 def _problem(response: httpx.Response) -> Problem:
