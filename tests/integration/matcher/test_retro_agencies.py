@@ -1,5 +1,6 @@
 """An agency whose reads cannot be asked keeps nobody else's entries from being compared."""
 
+import io
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from alpr_common.postgres import Database, migrate
 from alpr_local.stack import Stack
 from alpr_matcher import handlers, retro, retro_store, store
 from alpr_matcher.handlers import HotLists, WantedEntry
+from alpr_matcher.imports import Importing, WantedImport, import_file
 from alpr_matcher.lists import WantedList, add_list
 from alpr_matcher.lists_domain import ListKind
 from alpr_matcher.retro import RetroMatch
@@ -207,6 +209,34 @@ async def test_an_entry_that_is_changed_while_it_is_put_off_has_a_window_and_a_t
         await store.wait_for_retro(connection, replace(stored, changed_at=clock.now))
         (one,) = await retro_store.in_turn(connection, clock.now, clock.now, 10)
     assert (one.queued_at, one.put_off) == (clock.now, False)
+
+
+async def test_an_imported_entry_that_changes_while_it_is_put_off_has_its_turn_anew_too(
+    hot_lists: HotLists,
+) -> None:
+    now = datetime.now(UTC)
+
+    async def imported(plate: str) -> None:
+        text = f"plate,category,reason,record_id\n{plate},stolen_vehicle,Stolen,7\n"
+        wanted = WantedImport(source="turns", file_name="list.csv")
+        await import_file(
+            Importing(hot_lists, 100), keeper(AGENCY), wanted, io.BytesIO(text.encode()), clock.now
+        )
+
+    doors, clock = Doors(read_of(1, "STUCK1")), Clock(now)
+    doors.away = {AGENCY}
+    await imported("STUCK1")
+    await all_in_turn(RetroMatch(hot_lists, doors, settle_seconds=0, clock=clock))
+    clock.goes_on(3600)
+    async with hot_lists.database.transaction() as connection:
+        (before,) = await retro_store.in_turn(connection, clock.now, clock.now, 10)
+    await imported("STUCK2")
+    async with hot_lists.database.transaction() as connection:
+        (after,) = await retro_store.in_turn(connection, clock.now, clock.now, 10)
+    assert (before.put_off, before.queued_at) == (True, now)
+    assert (after.put_off, after.queued_at) == (False, clock.now)
+    assert after.entry is not None
+    assert after.entry.plate == "STUCK2"
 
 
 async def test_a_shared_entry_is_compared_once_with_whoever_answers_and_later_with_the_rest(
