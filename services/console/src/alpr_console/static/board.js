@@ -1,6 +1,6 @@
 // The alert board: rows that come and change by themselves, one alert beside them, sound.
 
-import { askToSignIn, checkSession, say, sessionRestored, showAges, tell, typing } from "./shell.js";
+import { OFFERED, askToSignIn, checkSession, say, sessionRestored, showAges, tell, typing } from "./shell.js";
 import { Live } from "./live.js";
 import { Sounder } from "./sound.js";
 import { listenToKeys } from "./keys.js";
@@ -11,7 +11,6 @@ const detail = document.getElementById("detail");
 const connection = document.getElementById("connection");
 const showsOpen = rows.dataset.show === "open";
 const baseTitle = "Alerts · ALPR";
-const OFFERED = "Alpr-Offered"; // marks what this page asked for by itself
 
 const known = new Map(); // alert id → the sequence that this page has shown or sounded
 const calm = new Set(); // alerts of stored reads: nothing has sounded for them

@@ -154,8 +154,28 @@ addEventListener("htmx:afterSwap", (event) => {
 addEventListener("htmx:responseError", (event) => {
   if (event.detail.xhr.status === 401) askToSignIn(event.detail.xhr.getResponseHeader("Alpr-Sign-In"));
 });
-addEventListener("htmx:sendError", () => tell("No connection: that was not sent. Try again."));
-addEventListener("htmx:timeout", () => tell("No answer came. Look whether it was taken before you try again."));
+
+// --- Requests that got lost --------------------------------------------------------------------
+
+export const OFFERED = "Alpr-Offered"; // header of what a page asked for by itself
+
+// What a page asks for by itself, again and again, is no news when it fails once.
+function madeByAPerson({ verb, elt, headers }) {
+  if (verb !== "get") return true;
+  return !headers[OFFERED] && !/(^|,)\s*every\s/.test(elt.getAttribute("hx-trigger") ?? "");
+}
+
+function tellOfLost(event) {
+  const request = event.detail.requestConfig;
+  if (!madeByAPerson(request)) return;
+  // Whether the request or its answer got lost cannot be seen from here.
+  tell(request.verb === "get"
+    ? "No connection: no answer came. Try again."
+    : "No connection: no answer came. Look whether it was taken before you try again.");
+}
+
+addEventListener("htmx:sendError", tellOfLost);
+addEventListener("htmx:timeout", tellOfLost);
 
 showAges();
 focusWhereNeeded(document);
