@@ -103,7 +103,10 @@ func statementIn(entry []byte) (string, bool) {
 		return "", false
 	}
 	var said map[string]any // a struct would take "Kind" for "kind"
-	if json.Unmarshal(entry, &said) != nil || said["kind"] != "log.key_rotated" {
+	if json.Unmarshal(entry, &said) != nil {
+		return "", true // begins as one, and states nothing that can be read
+	}
+	if said["kind"] != "log.key_rotated" {
 		return "", false
 	}
 	statement, _ := said["statement"].(string)

@@ -113,6 +113,32 @@ def test_a_statement_that_was_bent_hands_nothing_over(bent: str) -> None:
         hand_over_in(entry, 300)
 
 
+def broken(statement: object) -> bytes:
+    said = {"agency_id": "b", "kind": "log.key_rotated", "statement": statement}
+    return json.dumps(said, separators=(",", ":")).encode()
+
+
+def named(name: str) -> str:
+    return statement().replace(str(NEXT.verifier), str(NEXT.verifier).replace(NEXT.name, name))
+
+
+DEEP = broken(["@"]).replace(b'"@"', b"[" * 20_000 + b"]" * 20_000)
+BROKEN = [
+    broken(named("two words")), broken(named("")), broken(named("\ud800")), broken(None),
+    broken({"a": []}), broken("\ud800" + statement()), DEEP, broken("x")[:-1],
+    broken("x").replace(b'"x"', b"1" * 5000),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("entry", BROKEN, ids=range(len(BROKEN)))
+def test_a_broken_hand_over_is_a_fault_of_the_log_and_of_nothing_else(entry: bytes) -> None:
+    with pytest.raises(HandOverInvalid, match="entry 2"):
+        hand_over_in(entry, 2)
+    (fault,) = verify_log(source(log_files([b"a", b"b", entry])), SIGNER.verifier).faults
+    assert fault.startswith("entry 2: ")
+    assert fault.encode()
+
+
 @pytest.mark.parametrize(
     "entry",
     [

@@ -1,5 +1,7 @@
 """Signed notes and checkpoints."""
 
+from base64 import b64encode
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -35,6 +37,20 @@ def test_a_verifier_key_is_handed_out_as_text() -> None:
     assert VerifierKey.parse(str(SIGNER.verifier)) == SIGNER.verifier
     with pytest.raises(NoteInvalid):
         VerifierKey.parse(str(SIGNER.verifier).replace("+", "+0", 1))
+
+
+@pytest.mark.parametrize("name", ["", "two words", "a line\u2028b", "\ud800", "\u2014 x"])
+@pytest.mark.parametrize("raw", [b"", b"\x01" + b"k" * 32, b"\x02" + b"k" * 32])
+def test_what_names_no_verifier_key_is_none(name: str, raw: bytes) -> None:
+    with pytest.raises(NoteInvalid) as refused:
+        VerifierKey.parse(f"{name}+00000000+{b64encode(raw).decode()}")
+    assert str(refused.value).encode()  # it can be told, also of a name that UTF-8 cannot spell
+
+
+def test_a_text_that_nobody_can_have_signed_is_not_signed() -> None:
+    note = sign_note("hello\n", SIGNER).replace("hello", "\ud800")
+    with pytest.raises(NoteInvalid, match="is wrong"):
+        open_note(note, SIGNER.verifier)
 
 
 def test_a_checkpoint_opens_as_what_was_signed() -> None:

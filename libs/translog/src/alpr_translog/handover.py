@@ -77,18 +77,22 @@ def hand_over_in(entry: bytes, index: int) -> HandOver | None:
     """The hand-over that the log's entry `index` is; None for any other entry.
 
     It is one by what its JSON object itself says, and not something within. Raises
-    `HandOverInvalid` for one that is not signed by both keys or belongs to another place.
+    `HandOverInvalid` for one that is not signed by both keys or belongs to another place, and
+    nothing else, whatever the entry is.
     """
     if not entry.startswith(_BEGINS) or _MARK not in entry:  # nearly always: parsed in need alone
         return None
     try:
         said = json.loads(entry)
-    except ValueError:
+    except (ValueError, RecursionError) as error:
+        # Not None: how large and how deep is too much differs, and nobody may overlook one that
+        # somebody else can read.
+        raise HandOverInvalid(f"entry {index}: begins as a hand-over, and is unreadable") from error
+    if said.get("kind") != KIND:
         return None
-    if not isinstance(said, dict) or said.get("kind") != KIND:
-        return None
+    statement = said.get("statement")
     try:
-        found = HandOver.open(str(said.get("statement")))
+        found = HandOver.open(statement if isinstance(statement, str) else "")
     except HandOverInvalid as error:
         raise HandOverInvalid(f"entry {index}: {error}") from error
     if found.size != index:

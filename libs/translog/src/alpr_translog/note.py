@@ -45,9 +45,13 @@ class VerifierKey:
             raw = base64.b64decode(encoded, validate=True)
         except (ValueError, binascii.Error) as error:
             raise NoteInvalid("a verifier key reads name+id+key") from error
-        key = cls(name, raw[1:])
-        if raw[:1] != _ED25519 or len(raw) != 33 or key.key_id.hex() != key_id:
-            raise NoteInvalid(f"{name}: not an Ed25519 verifier key, or its id is wrong")
+        try:
+            key = cls(name, raw[1:])
+            is_one = raw[:1] == _ED25519 and len(raw) == 33 and key.key_id.hex() == key_id
+        except ValueError as error:  # a name that is none, or that UTF-8 cannot spell
+            raise NoteInvalid(f"{name!r} names no verifier key") from error
+        if not is_one:
+            raise NoteInvalid(f"{name!r}: not an Ed25519 verifier key, or its id is wrong")
         return key
 
 
@@ -92,7 +96,7 @@ def open_note(note: str, key: VerifierKey) -> str:
         if found[1] == key.name and raw[:4] == key.key_id:
             try:
                 Ed25519PublicKey.from_public_bytes(key.public_bytes).verify(raw[4:], text.encode())
-            except InvalidSignature as error:
+            except (InvalidSignature, UnicodeEncodeError) as error:
                 raise NoteInvalid(f"the signature of {key.name} is wrong") from error
             return text
     raise NoteInvalid(f"the note is not signed by {key.name} ({key.key_id.hex()})")

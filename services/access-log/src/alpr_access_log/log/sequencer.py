@@ -39,6 +39,7 @@ NOT_COPIED = Counter("alpr_log_witness_failures_total", "Copies that the witness
 
 POLL_SECONDS = 0.2
 _AFTER_OUTAGE_SECONDS = 1.0
+_AFTER_FAILURE_SECONDS = 30.0
 _BATCH_SIZE = 4096
 
 
@@ -86,6 +87,11 @@ class Sequencer:
             except Outage as error:  # one agency's trouble is not the others'
                 self._not_before[agency_id] = now + _AFTER_OUTAGE_SECONDS
                 log.warning("log.not_extended", agency_id=agency_id, error=str(error))
+            except Exception as error:  # noqa: BLE001 - nor is what nobody thought of
+                self._not_before[agency_id] = now + _AFTER_FAILURE_SECONDS
+                self.trust.failed(agency_id, "extending", error)
+            else:
+                self.trust.went_well(agency_id, "extending")
         return more
 
     async def _to_hand_over(self, connection: Connection, but: Sequence[str]) -> list[str]:
@@ -203,6 +209,12 @@ class WitnessLoop:
                 complete = False
                 NOT_COPIED.inc()
                 log.warning("witness.not_copied", agency_id=agency_id, error=str(error))
+            except Exception as error:  # noqa: BLE001 - one agency's trouble is not the others'
+                complete = False
+                NOT_COPIED.inc()
+                self._trust.failed(agency_id, "copying", error)
+            else:
+                self._trust.went_well(agency_id, "copying")
         if complete:
             COPIED_AT.set_to_current_time()
         return complete

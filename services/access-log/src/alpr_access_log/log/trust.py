@@ -54,6 +54,7 @@ class Trust:
         self._copies: dict[str, str | None] = {}
         self._trusted: dict[str, Checkpoint] = {}
         self._without_key: set[str] = set()
+        self._failed: set[tuple[str, str]] = set()
         self.alarms: dict[str, str] = {}
         """Why an agency's log is not signed any more, until a restart finds it in order."""
 
@@ -78,6 +79,19 @@ class Trust:
         self.alarms[agency_id] = error.detail
         ALARM.labels(agency_id).set(1)
         log.error("log.rewritten", agency_id=agency_id, error=error.detail)
+
+    def failed(self, agency_id: str, doing: str, error: Exception) -> None:
+        """Raise the alarm for what nobody expected. It is tried again: the alarm goes off when it
+        `went_well`."""
+        self._failed.add((agency_id, doing))
+        ALARM.labels(agency_id).set(1)
+        log.error("log.failed", agency_id=agency_id, doing=doing, exc_info=error)
+
+    def went_well(self, agency_id: str, doing: str) -> None:
+        if (agency_id, doing) in self._failed:
+            self._failed.discard((agency_id, doing))
+            if not any(agency_id == other for other, _ in self._failed):
+                ALARM.labels(agency_id).set(0)
 
     async def vouched(self, connection: Connection, agency_id: str) -> Vouched:
         """The stored tree, found to extend the trusted checkpoint, and who signs it.
