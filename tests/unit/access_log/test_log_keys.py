@@ -4,9 +4,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
 from alpr_access_log.log.key import LogKey, LogKeys, keys_in
 from alpr_access_log.log.rotating import RotationImpossible, begin, changing, finish
@@ -113,6 +119,28 @@ def test_a_file_that_cannot_be_used_changes_nothing(tmp_path: Path) -> None:
     keys = LogKeys.from_file(file, NAME)
     file.write_text("half a")
     assert [key.to_pem() for key in keys.now()] == [OLD.to_pem()]
+
+
+@pytest.mark.parametrize("error", [None, UnsupportedAlgorithm("an unknown curve")])
+def test_a_key_that_nobody_can_read_is_put_over_it_and_the_old_one_signs_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception | None
+) -> None:
+    file = tmp_path / "key.pem"
+    file.write_text(OLD.to_pem())
+    keys = LogKeys.from_file(file, NAME)
+    sealed = NEW.private_key.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"a password")
+    )
+    file.write_bytes(sealed)
+    if error:
+
+        def refuse(*given: object, **named: object) -> None:
+            raise error
+
+        monkeypatch.setattr("alpr_access_log.log.key.load_pem_private_key", refuse)
+    assert [key.to_pem() for key in keys.now()] == [OLD.to_pem()]
+    with pytest.raises(ValueError, match="cannot be read"):
+        LogKeys.from_file(file, NAME)
 
 
 def test_what_seals_evidence_has_one_key(tmp_path: Path) -> None:

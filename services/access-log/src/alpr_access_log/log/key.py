@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -57,7 +58,10 @@ def keys_in(text: str, log_name: str) -> tuple[LogKey, ...]:
     """The one or two keys of a file; raises ValueError for anything else."""
     keys = []
     for block in _BLOCK.finditer(text):
-        key = load_pem_private_key(block[0].encode(), password=None)
+        try:
+            key = load_pem_private_key(block[0].encode(), password=None)
+        except (TypeError, UnsupportedAlgorithm) as error:  # encrypted, or of no known kind
+            raise ValueError(f"the file holds a key that cannot be read: {error}") from error
         if not isinstance(key, Ed25519PrivateKey):
             raise ValueError("the file holds a key that is no Ed25519 private key")
         keys.append(LogKey(log_name, key))
