@@ -191,7 +191,7 @@ async def test_a_replica_without_the_new_key_signs_nothing_until_it_has_it(
     assert (alarm.get(), log.agency_id in late.trust.alarms) == (1, False)
     with pytest.raises(KeyNotHeld):
         await late.extend(log.agency_id)
-    await asyncio.to_thread(key_file.write_text, KEY.to_pem() + NEXT_KEY.to_pem())
+    await asyncio.to_thread(key_file.write_text, NEXT_KEY.to_pem() + KEY.to_pem())
     assert await late.extend(log.agency_id) == 1
     assert alarm.get() == 0
     assert (await log.verify()).size == 6

@@ -80,7 +80,7 @@ def test_the_entry_of_a_hand_over_is_read_as_what_was_decided() -> None:
 
 
 def test_a_file_has_one_key_or_two_different_ones() -> None:
-    assert [k.to_pem() for k in keys_in(f"old\n{OLD.to_pem()}new\n{NEW.to_pem()}", NAME)] == [
+    assert [k.to_pem() for k in keys_in(f"new\n{NEW.to_pem()}old\n{OLD.to_pem()}", NAME)] == [
         OLD.to_pem(), NEW.to_pem(),
     ]  # fmt: skip
     strange = generate_private_key(SECP256R1())
@@ -100,10 +100,12 @@ def test_a_change_is_begun_and_finished_in_the_file_or_in_a_copy(tmp_path: Path)
     assert len(keys.now()) == 1
     begun = copies / "key.pem"
     assert begun.stat().st_mode & 0o077 == 0
-    assert changing(begun, NAME)[0].to_pem() == OLD.to_pem()
+    old, new = changing(begun, NAME)
+    assert old.to_pem() == OLD.to_pem()
+    # A program that knows of one key reads the first: once handed over to, it can go on.
+    assert begun.read_text().index(new.to_pem()) < begun.read_text().index(old.to_pem())
     begun.replace(file)
     assert len(keys.now()) == 2
-    new = changing(file, NAME)[1]
     with pytest.raises(RotationImpossible):
         begin(file, NAME)
     finish(file, NAME)

@@ -1,7 +1,9 @@
 """The keys that sign: in files outside PostgreSQL, read here alone.
 
-The file of the log's key holds a second one while the log is handed over to it: the first block
-hands over, the second takes over (docs/decisions/0006). It is read anew when it changes.
+The file of the log's key holds two while the log is handed over: the first block takes over, the
+second hands over (docs/decisions/0013). Whatever reads the first block alone, as programs do that
+know nothing of hand-overs, then has the key that counts from here on. It is read anew when it
+changes.
 """
 
 import re
@@ -55,7 +57,10 @@ class LogKey:
 
 
 def keys_in(text: str, log_name: str) -> tuple[LogKey, ...]:
-    """The one or two keys of a file; raises ValueError for anything else."""
+    """The one key of a file, or the one that hands over and the one that takes over.
+
+    Raises ValueError for anything else.
+    """
     keys = []
     for block in _BLOCK.finditer(text):
         try:
@@ -67,7 +72,7 @@ def keys_in(text: str, log_name: str) -> tuple[LogKey, ...]:
         keys.append(LogKey(log_name, key))
     if not 1 <= len({key.to_pem() for key in keys}) == len(keys) <= 2:
         raise ValueError("the file holds neither one Ed25519 private key nor two different ones")
-    return tuple(keys)
+    return tuple(reversed(keys))
 
 
 class LogKeys:

@@ -49,7 +49,7 @@ def begin(file: Path, log_name: str, into: Path | None = None) -> LogKey:
     if len(keys) != 1:
         raise RotationImpossible("Two keys sign already; finish that change first.")
     new = LogKey(log_name, Ed25519PrivateKey.generate())
-    _write(file, f"Hands over:\n{keys[0].to_pem()}Takes over:\n{new.to_pem()}", into)
+    _write(file, f"Takes over:\n{new.to_pem()}Hands over:\n{keys[0].to_pem()}", into)
     return new
 
 
