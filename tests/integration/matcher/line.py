@@ -109,15 +109,24 @@ async def _published(publisher: Publisher, read: Read) -> bool:
 
 
 async def publish_list(publisher: Publisher, entries: Sequence[HotListEntry]) -> None:
-    """One record per key, each holding the key's entries among these."""
+    """One record per key, each holding the key's entries among these.
+
+    All of them again when Kafka was too busy for some: a list said twice is the same list.
+    """
     by_key: dict[str, list[HotListEntry]] = {}
     for entry in entries:
         by_key.setdefault(entry.match_key, []).append(entry)
-    waits = []
-    for key, found in by_key.items():
-        record = HotListRecord(match_key=key, entries=tuple(found))
-        waits.append(await publisher.enqueue(HOTLIST, key, record.to_bytes()))
-    await asyncio.gather(*waits)
+    records = [HotListRecord(match_key=key, entries=tuple(e)) for key, e in by_key.items()]
+
+    async def said() -> bool:
+        try:
+            waits = [await publisher.enqueue(HOTLIST, r.match_key, r.to_bytes()) for r in records]
+            await asyncio.gather(*waits)
+        except Outage:
+            return False
+        return True
+
+    await until(said, bool, seconds=120)
 
 
 async def until(

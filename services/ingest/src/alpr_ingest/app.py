@@ -35,6 +35,7 @@ log = structlog.get_logger()
 
 _FLUSH_SECONDS = 3.0
 _FORGET_SECONDS = 3600.0
+_PEOPLE_MAY_WAIT_SECONDS = 10.0
 _TORN_KEPT = timedelta(seconds=DEAD_LETTER_RETENTION_SECONDS)
 
 
@@ -82,6 +83,12 @@ def build(settings: Settings) -> FastAPI:
             # Neither PostgreSQL nor Kafka: without them frames are still taken, and a service
             # that is taken out of rotation takes none.
             app.state.checks["frames"] = lambda: delivery.can_take_frames
+            # Who asks for the registry right after a start need not be told to come again; but
+            # not for long, since with Kafka away frames are taken and people are not let in.
+            let_in_at = time.monotonic() + _PEOPLE_MAY_WAIT_SECONDS
+            app.state.checks["revocations"] = lambda: (
+                revocations.is_loaded or time.monotonic() > let_in_at
+            )
             yield
 
     app = create_web_app("ingest", "ALPR ingest", lifespan=lifespan)
