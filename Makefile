@@ -11,8 +11,9 @@ install:         ## everything `demo` and `test` need, into this checkout; secon
 demo: install    ## the whole line on this machine; INPUT=folder|video|rtsp HOTLIST=file.csv for yours
 	@$(PY) -m alpr_local demo $(if $(INPUT),--input "$(INPUT)") $(if $(HOTLIST),--hotlist "$(HOTLIST)")
 
+# Files in their own order: real servers first, and the many quick unit tests fill the end.
 test: install    ## all tests, on real servers and a real browser
-	@$(PY) -m pytest -n 3 --dist loadfile
+	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: install   ## format, types, import contracts, unit tests: under a minute
 	@.venv/bin/ruff check && .venv/bin/ruff format --check -q && .venv/bin/mypy && .venv/bin/lint-imports --no-logo
