@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 import pytest
 from playwright.async_api import Page, Route, expect
@@ -54,6 +55,14 @@ async def held(page: Page, address: str, method: str) -> AsyncIterator[Held]:
         await page.unroute(address)
 
 
+async def opens_one_of_two(officer: Person, double: Double, api: Served) -> UUID:
+    """The stolen vehicle's alert is open, the scofflaw's waits in the list."""
+    alert_id = api.do(double.raise_alert(pictured(STOLEN)))
+    api.do(double.raise_alert(pictured(SCOFFLAW)))
+    await officer.opens("BG73914")
+    return alert_id
+
+
 async def test_what_was_begun_while_the_news_was_fetched_stays(
     officer: Person, double: Double, api: Served
 ) -> None:
@@ -75,9 +84,7 @@ async def test_what_was_begun_while_the_news_was_fetched_stays(
 async def test_news_of_one_alert_do_not_take_the_place_of_another(
     officer: Person, double: Double, api: Served
 ) -> None:
-    alert_id = api.do(double.raise_alert(pictured(STOLEN)))
-    api.do(double.raise_alert(pictured(SCOFFLAW)))
-    await officer.opens("BG73914")
+    alert_id = await opens_one_of_two(officer, double, api)
     async with held(officer.page, f"**/alerts/{alert_id}", "GET") as news:
         api.do(double.step(alert_id, "okafor", alerts.hand_off(double.alerts[alert_id])))
         await news.asked_for.wait()
@@ -90,9 +97,7 @@ async def test_news_of_one_alert_do_not_take_the_place_of_another(
 async def test_a_steps_late_answer_does_not_put_its_alert_before_the_one_that_was_opened_since(
     officer: Person, double: Double, api: Served
 ) -> None:
-    alert_id = api.do(double.raise_alert(pictured(STOLEN)))
-    api.do(double.raise_alert(pictured(SCOFFLAW)))
-    await officer.opens("BG73914")
+    alert_id = await opens_one_of_two(officer, double, api)
     async with held(officer.page, f"**/alerts/{alert_id}/accept", "POST") as step:
         await officer.presses("c", "s", "a")
         await step.asked_for.wait()
@@ -105,9 +110,7 @@ async def test_a_steps_late_answer_does_not_put_its_alert_before_the_one_that_wa
 async def test_a_step_that_was_refused_late_is_said_although_another_alert_is_open(
     officer: Person, double: Double, api: Served
 ) -> None:
-    alert_id = api.do(double.raise_alert(pictured(STOLEN)))
-    api.do(double.raise_alert(pictured(SCOFFLAW)))
-    await officer.opens("BG73914")
+    alert_id = await opens_one_of_two(officer, double, api)
     async with held(officer.page, f"**/alerts/{alert_id}/accept", "POST") as step:
         await officer.presses("c", "a")  # the state was not looked at
         await step.asked_for.wait()

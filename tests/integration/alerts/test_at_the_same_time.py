@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from alpr_alerts.raising import Arrived, take_hits
 from alpr_alerts.retention import handlers as retention
 from alpr_common.messages.hit import Hit
 from alpr_common.policy import AgencyPolicies, Policy
-from alpr_common.postgres import Connection, Database, migrate
+from alpr_common.postgres import Connection, Database
 from alpr_local.stack import Stack
 from tests.support.waiting import eventually
 from tests.unit.alerts.samples import (
@@ -34,21 +34,6 @@ pytestmark = pytest.mark.integration
 
 POLICY = Policy(reads_retention_days=36500)
 SEEN = VisualCheck(characters_match=True, state_matches=True)
-
-
-@pytest.fixture
-async def database(fresh_stack: Stack) -> AsyncIterator[Database]:
-    await migrate(fresh_stack.postgres_dsn("alpr_alerts_owner"), "alpr_alerts")
-    administrator = await asyncpg.connect(fresh_stack.postgres_admin_dsn)
-    try:  # what other tests left open would be escalated and expire here as well
-        await administrator.execute(
-            "TRUNCATE alerts.alert, alerts.open_alert, alerts.outbox, alerts.agency CASCADE"
-        )
-    finally:
-        await administrator.close()
-    opened = await Database.connect(fresh_stack.postgres_dsn("alpr_alerts"), 12)
-    yield opened
-    await opened.close()
 
 
 async def raised(database: Database, one: Hit, now: datetime = NOON) -> UUID:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-import asyncpg
 import pytest
 from opentelemetry.context import Context
 
@@ -24,9 +23,8 @@ from alpr_common.messages.alert import AlertChanged, AlertState
 from alpr_common.messages.base import deterministic_id
 from alpr_common.messages.hit import Hit
 from alpr_common.policy import Policy
-from alpr_common.postgres import Database, migrate
+from alpr_common.postgres import Database
 from alpr_common.topics import ALERTS
-from alpr_local.stack import Stack
 from tests.unit.alerts.samples import AGENCY, NOON, hit, principal, retrospective
 
 pytestmark = pytest.mark.integration
@@ -35,21 +33,6 @@ POLICY = Policy(reads_retention_days=36500)
 WINDOW = timedelta(seconds=POLICY.alert_window_seconds)
 LIVE_WAIT = timedelta(seconds=POLICY.alert_escalation_seconds)
 SEEN = VisualCheck(characters_match=True, state_matches=True)
-
-
-@pytest.fixture
-async def database(fresh_stack: Stack) -> AsyncIterator[Database]:
-    await migrate(fresh_stack.postgres_dsn("alpr_alerts_owner"), "alpr_alerts")
-    administrator = await asyncpg.connect(fresh_stack.postgres_admin_dsn)
-    try:  # what other tests left open would be escalated and expire here as well
-        await administrator.execute(
-            "TRUNCATE alerts.alert, alerts.open_alert, alerts.outbox, alerts.agency CASCADE"
-        )
-    finally:
-        await administrator.close()
-    opened = await Database.connect(fresh_stack.postgres_dsn("alpr_alerts"), 8)
-    yield opened
-    await opened.close()
 
 
 async def arrive(database: Database, *hits: Hit, now: datetime = NOON) -> None:

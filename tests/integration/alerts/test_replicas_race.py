@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
@@ -15,21 +14,12 @@ from alpr_alerts.raising import Arrived, take_hits
 from alpr_alerts.windows import alert_id_of
 from alpr_common.errors import NotFound
 from alpr_common.policy import Policy
-from alpr_common.postgres import Database, migrate
-from alpr_local.stack import Stack
+from alpr_common.postgres import Database
 from tests.unit.alerts.samples import AGENCY, OTHER_AGENCY, hit
 
 pytestmark = pytest.mark.integration
 
 POLICY = Policy(reads_retention_days=36500)
-
-
-@pytest.fixture
-async def database(fresh_stack: Stack) -> AsyncIterator[Database]:
-    await migrate(fresh_stack.postgres_dsn("alpr_alerts_owner"), "alpr_alerts")
-    opened = await Database.connect(fresh_stack.postgres_dsn("alpr_alerts"), 8)
-    yield opened
-    await opened.close()
 
 
 async def test_the_same_hits_at_once_in_any_batches_raise_each_alert_once(

@@ -166,7 +166,21 @@ def _welcome(
     console.print(table)
     console.print(f"ready after {seconds:.0f} s. Logs: {stack.logs_folder}")
     console.print(f"\nOpen  [bold green]{services.url('console')}[/bold green]  and sign in.\n")
+    console.print(f"For curl and `alpr`:  source {_addresses_file(stack, services)}", markup=False)
     console.print("Ctrl-C stops everything; data stays in var/stack/demo for the next time.\n")
+
+
+def _addresses_file(stack: Stack, services: Services) -> Path:
+    """A file that a shell reads to know where each service is."""
+    file = stack.folder / "addresses.sh"
+    names = ("identity", "ingest", "matcher", "alerts", "access-log")
+    file.write_text(
+        "".join(
+            f"export ALPR_{name.upper().replace('-', '_')}_URL={services.url(name)}\n"
+            for name in names
+        )
+    )
+    return file
 
 
 async def _feed(source: str, services: Services, credentials: dict[str, str]) -> None:
