@@ -22,6 +22,17 @@ from tests.support.servers import any_stack
 pytest_plugins = ["tests.support.policy_report"]
 
 _SERVERS = pytest.StashKey[str]()
+_SECOND_TRY = tuple(Path(__file__).parent / folder for folder in ("browser", "integration"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What runs through real servers or a real browser is tried a second time before it counts as
+    broken: on a machine that they share with other work they have hiccups of their own. The
+    summary names each such test (RERUN), so that none hides. The tests of what may not fail once
+    (faults, the whole line) have no second try."""
+    for item in items:
+        if any(folder in item.path.parents for folder in _SECOND_TRY):
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.fixture(scope="session")

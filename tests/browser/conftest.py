@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -28,16 +27,6 @@ _ARGUMENTS = (
 
 # Deadlines, not durations: a busy machine is no failure.
 expect.set_options(timeout=20_000)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What a browser shows is tried a second time before it counts as broken: a real Chromium on a
-    machine that it shares has hiccups of its own. The summary names each such test (RERUN); the
-    tests of what may not fail once (doors, faults, the line) have no second try."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -77,6 +77,11 @@ def test_a_token_says_who_where_what_and_until_when() -> None:
     assert token not in repr(found)
 
 
+def test_two_tokens_of_the_same_second_are_not_the_same() -> None:
+    issued_at = now()
+    assert ISSUES.issue(OFFICER, issued_at) != ISSUES.issue(OFFICER, issued_at)
+
+
 def test_a_token_without_training_dates_says_that_there_is_none() -> None:
     untrained = replace(OFFICER, leads_training_until=None, alpr_training_until=None)
     found = VERIFIES.verify(ISSUES.issue(untrained, now()))

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -59,11 +60,14 @@ class TokenIssuer:
         return cls(key, lifetime_seconds)
 
     def issue(self, principal: Principal, now: datetime) -> str:
+        """A signed token of `principal`, good for `lifetime_seconds` from `now`; no two are the
+        same text, also of one second (RFC 9068, 2.2: `jti`)."""
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
             "sub": principal.person_id,
             "sid": principal.session_id,
+            "jti": str(uuid4()),
             "iat": now,
             "exp": now + timedelta(seconds=self.lifetime_seconds),
             "name": principal.name,
