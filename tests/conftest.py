@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_rerunfailures import suspended_finalizers
 
 from alpr_local.folders import repository
 from alpr_local.processes import Services
@@ -33,6 +34,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(folder in item.path.parents for folder in _SECOND_TRY):
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A second try begins as its module did, with processes and tables of its own: what the first
+    one left (a username, a list) must not decide it."""
+    if getattr(item, "execution_count", 1) > 1:
+        # No public way ends the fixtures of a module early, and rerunfailures keeps them aside.
+        fixtures: Any = item.session._setupstate
+        fixtures.stack.update(suspended_finalizers)
+        suspended_finalizers.clear()
+        fixtures.teardown_exact(item.session)
 
 
 @pytest.fixture(scope="session")
