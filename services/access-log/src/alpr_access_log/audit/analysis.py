@@ -1,27 +1,36 @@
 """The misuse analytics over a period, month by month, so that every run means the same findings.
 
 A month is looked at with the habits of the time before it. Findings of a month that a run saw only
-a piece of have the ids of the whole one.
+a piece of have the ids of the whole one. It is done person by person: nothing holds the records of
+all, of which a large agency has a million in a year.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from alpr_access_log.audit import among
+from alpr_access_log.audit.among import Months
 from alpr_access_log.audit.finding import Finding, run
 from alpr_access_log.audit.progress import Tell, untold
 from alpr_access_log.audit.protection import PlateKey
 from alpr_access_log.audit.records import Lapse, Lists, Looked, Record, Session
-from alpr_access_log.audit.rules import RULES
+from alpr_access_log.audit.rules import AMONG, RULES
+from alpr_access_log.audit.rules.volume import month_of
 from alpr_access_log.audit.store import lists as given
 from alpr_access_log.audit.store import records as records_store
 from alpr_common.misuse import MisuseLimits
 from alpr_common.postgres import Database
 
 LONGEST = timedelta(days=400)
+_ALONE = tuple(rule for rule in RULES if rule not in AMONG)
+_ORDER = {rule.name: n for n, rule in enumerate(RULES)}
+_AT_ONCE = 20_000
+"""A person with more records than that is read month by month."""
+_SHARE_ALONE = 0.7
 
 
 @dataclass(frozen=True)
@@ -43,40 +52,98 @@ class Beside:
     sessions: Sequence[Session] | None = None
 
 
+@dataclass
+class _Found:
+    """Findings so far, each once, as they are stored."""
+
+    agency_id: str
+    words: dict[str, str] = field(default_factory=dict)
+    _said: dict[str, tuple[datetime, dict[str, Any]]] = field(default_factory=dict)
+
+    def add(self, month: datetime, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            said = finding.to_json(self.agency_id, month)
+            self._said[said["finding_id"]] = month, said
+            if finding.words:
+                self.words[said["finding_id"]] = finding.words
+
+    def in_order(self) -> list[dict[str, Any]]:
+        """By month and rule."""
+        said = sorted(self._said.values(), key=lambda one: (one[0], _ORDER[one[1]["rule"]]))
+        return [one for _, one in said]
+
+
 async def analysed(
     database: Database, agency_id: str, begin: datetime, end: datetime, limits: MisuseLimits,
     plate_key: PlateKey, beside: Beside, tell: Tell = untold,
 ) -> Analysed:  # fmt: skip
     """Look through [begin, end) of an agency. Raises an `Outage`."""
     lists = await lists_of(database, agency_id, begin, end, plate_key)
-    baseline = timedelta(days=max(limits.baseline_days, limits.repeated_plate_days))
-    window: deque[Record] = deque()
-    read_to = begin - baseline
-    everything: dict[str, dict[str, Any]] = {}
-    words: dict[str, str] = {}
     looked = Looked((), begin, end, limits, lists, beside.lapses, beside.sessions)
+    found, usual = _Found(agency_id), Months()
+    read_from = begin - _baseline(limits)
+    people = await records_store.people(database, agency_id, read_from, end)
+    whole, seen = max(sum(people.values()), 1), 0
+    for person, count in people.items():
+        await _alone(database, agency_id, person, count, looked, found, usual)
+        seen += count
+        tell(_SHARE_ALONE * seen / whole)
     for month, month_end in months(begin, end):
-        window.extend(await records_store.of_period(database, agency_id, read_to, month_end))
-        read_to = month_end
-        while window and window[0].occurred_at < month - baseline:
-            window.popleft()
-        looked = replace(looked, records=tuple(window), begin=month, end=month_end)
-        for finding in await asyncio.to_thread(_found, looked):
-            said = finding.to_json(agency_id, month)
-            known = everything.get(said["finding_id"])
-            if known is None or known["record_count"] < said["record_count"]:
-                everything[said["finding_id"]] = said
-                if finding.words:
-                    words[said["finding_id"]] = finding.words
-        tell((month_end - begin) / (end - begin))
+        at = replace(looked, begin=month, end=month_end)
+        found.add(month, [f async for f in among.of_role(database, agency_id, at, usual)])
+    async for at, made in among.same_words(database, agency_id, looked, list(months(begin, end))):
+        found.add(at.begin, made)
+        tell(_SHARE_ALONE + (1 - _SHARE_ALONE) * ((at.end - begin) / (end - begin)))
     why_not = {rule.name: why for rule in RULES if (why := rule.why_not(looked)) is not None}
-    return Analysed(
-        list(everything.values()), words, {rule.name: rule.says(looked) for rule in RULES}, why_not
+    says = {rule.name: rule.says(looked) for rule in RULES}
+    return Analysed(found.in_order(), found.words, says, why_not)
+
+
+def _baseline(limits: MisuseLimits) -> timedelta:
+    return timedelta(days=max(limits.baseline_days, limits.repeated_plate_days))
+
+
+async def _alone(
+    database: Database, agency_id: str, person: str, count: int, looked: Looked, found: _Found,
+    usual: Months,
+) -> None:  # fmt: skip
+    """Look at one person, month by month, and note what they are compared with others by."""
+    looked = _of(person, looked)
+    baseline = _baseline(looked.limits)
+    records: list[Record] = []
+    read_to = looked.begin - baseline
+    for month, month_end in months(looked.begin, looked.end):
+        ahead = looked.end if count <= _AT_ONCE else month_end
+        if read_to < ahead:
+            records += await records_store.of_person(database, agency_id, person, read_to, ahead)
+            read_to = ahead
+        del records[: _first_from(records, month - baseline)]
+        upto = _first_from(records, month_end)
+        if not upto:
+            continue
+        at = replace(looked, records=records[:upto], begin=month, end=month_end)
+        made, of_month = await asyncio.to_thread(_found, at, person)
+        found.add(month, made)
+        if of_month:
+            usual.note(month, person, of_month)
+
+
+def _first_from(records: Sequence[Record], at: datetime) -> int:
+    return bisect_left(records, at, key=lambda record: record.occurred_at)
+
+
+def _of(person: str, looked: Looked) -> Looked:
+    """With what identity knows of that person alone."""
+    lapses, sessions = looked.lapses, looked.sessions
+    return replace(
+        looked,
+        lapses=None if lapses is None else [one for one in lapses if one.person_id == person],
+        sessions=None if sessions is None else [s for s in sessions if s.person_id == person],
     )
 
 
-def _found(looked: Looked) -> list[Finding]:
-    return list(run(RULES, looked))
+def _found(looked: Looked, person: str) -> tuple[list[Finding], among.PersonMonth | None]:
+    return list(run(_ALONE, looked)), month_of(looked, person)
 
 
 def months(begin: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:

@@ -12,7 +12,8 @@ from uuid import UUID, uuid5
 from alpr_access_log.audit.records import Looked, Record
 
 _NAMESPACE = UUID("6f0c3a2e-5a0b-4d39-9b0e-2d9e5f1f7a31")
-_SHOWN_RECORDS = 50
+SHOWN_RECORDS = 50
+"""Records that a finding is stored and shown with, the first ones."""
 
 Strength = Literal["direct", "weaker"]
 """`weaker`: it rests on a comparison with habits, which have many good reasons to change."""
@@ -33,6 +34,10 @@ class Finding:
     strength: Strength = "direct"
     words: str | None = None
     """Somebody's own words, where they are what it is about."""
+    count: int | None = None
+    """How many records it rests on, where `records` are the first of them alone …"""
+    until: datetime | None = None
+    """… and when the last one was."""
 
     @property
     def first_at(self) -> datetime:
@@ -40,7 +45,11 @@ class Finding:
 
     @property
     def last_at(self) -> datetime:
-        return max(record.occurred_at for record in self.records)
+        return self.until or max(record.occurred_at for record in self.records)
+
+    @property
+    def record_count(self) -> int:
+        return len(self.records) if self.count is None else self.count
 
     def id_in(self, agency_id: str, begin: datetime) -> UUID:
         """The same for every run over that agency's month (UTC), however far it had come."""
@@ -60,8 +69,8 @@ class Finding:
             "limits": self.limits,
             "first_at": self.first_at.isoformat(),
             "last_at": self.last_at.isoformat(),
-            "record_count": len(self.records),
-            "records": [_shown(record) for record in shown[:_SHOWN_RECORDS]],
+            "record_count": self.record_count,
+            "records": [_shown(record) for record in shown[:SHOWN_RECORDS]],
         }
 
 
@@ -116,7 +125,7 @@ class Rule:
     def finding(
         self, looked: Looked, people: str | tuple[str, ...], about: str,
         records: Sequence[Record], why: str, *, is_weaker: bool = False, words: str | None = None,
-        by_limits: bool = True,
+        by_limits: bool = True, count: int | None = None, last_at: datetime | None = None,
     ) -> Finding:  # fmt: skip
         """One finding of this rule; `by_limits`: whether its limits had a part in it."""
         return Finding(
@@ -128,6 +137,8 @@ class Rule:
             records=tuple(records),
             strength="weaker" if is_weaker else "direct",
             words=words,
+            count=count,
+            until=last_at,
         )
 
     def says(self, looked: Looked) -> dict[str, str]:

@@ -31,4 +31,7 @@ RULES: tuple[Rule, ...] = (
     REFUSED_UNTRAINED,
     ALTERED_WORDS,
 )
+AMONG = (COPIED_AMONG_PEOPLE, VOLUME_OF_ROLE)
+"""Rules that compare people with each other: `audit.among` applies them to more searches than can
+be held as records. All others look at each person alone."""
 BY_NAME = {rule.name: rule for rule in RULES}

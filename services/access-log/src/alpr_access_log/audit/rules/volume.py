@@ -2,12 +2,14 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from statistics import median
 
 from alpr_access_log.audit.finding import Finding, Rule
 from alpr_access_log.audit.records import Looked, Record
+from alpr_common.misuse import MisuseLimits
 
 _CONSISTENT = 1.4826  # makes the median absolute deviation a standard deviation, for a normal law
 _LEAST_DAYS = 10
@@ -55,31 +57,61 @@ def _day(record: Record, looked: Looked) -> date:
 
 
 def _of_role(looked: Looked) -> Iterator[Finding]:
-    limits = looked.limits
-    by_role: dict[str, dict[str, list[Record]]] = {}
-    for person, searches in looked.searches.items():
-        inside = looked.inside(searches)
-        if inside:
-            by_role.setdefault(inside[-1].role, {})[person] = inside
+    months = {person: month for person in looked.searches if (month := month_of(looked, person))}
+    for person, why in unusual_months(months, looked.limits):
+        yield finding_of_role(looked, person, looked.inside(looked.searches[person]), why)
+
+
+@dataclass(frozen=True, slots=True)
+class PersonMonth:
+    """A person's searches in what is looked at, and in a month before; None: hardly there."""
+
+    role: str
+    searches: int
+    usual: float | None
+
+
+def month_of(looked: Looked, person: str) -> PersonMonth | None:
+    """None for somebody who made no search."""
+    inside = looked.inside(looked.searches.get(person, ()))
+    if not inside:
+        return None
+    return PersonMonth(inside[-1].role, len(inside), _usual_month(looked, person))
+
+
+def unusual_months(
+    months: Mapping[str, PersonMonth], limits: MisuseLimits
+) -> Iterator[tuple[str, str]]:
+    """Who searched far more than others of their role, and why that is said."""
+    by_role: dict[str, dict[str, PersonMonth]] = {}
+    for person, month in months.items():
+        by_role.setdefault(month.role, {})[person] = month
     for role, people in by_role.items():
         if len(people) < limits.volume_role_people:
             continue
-        for person, inside in people.items():
-            usual = _usual_month(looked, person)
-            if usual is None or len(inside) < _MORE_THAN_USUAL * usual:
+        for person, month in people.items():
+            count, usual = month.searches, month.usual
+            if count < limits.volume_month_searches or usual is None:
+                continue
+            if count < _MORE_THAN_USUAL * usual:
                 continue  # whose work it is to search more than others did so before
-            others = [len(s) for other, s in people.items() if other != person]
+            others = [other.searches for name, other in people.items() if name != person]
             # Compared as ratios: who works on cases all day searches many times as much as others.
-            z = robust_z(math.log(len(inside)), [math.log(n) for n in others], _LEAST_LOG_SPREAD)
-            if len(inside) >= limits.volume_month_searches and z >= limits.volume_robust_z:
-                yield VOLUME_OF_ROLE.finding(
-                    looked, person, "month", inside,
-                    f"{len(inside)} searches in the month, {usual:.0f} in a month before; the "
-                    f"median of the {len(others)} others of the role {role} is "
-                    f"{median(others):g}. That is {z:.1f} robust standard deviations above it, "
-                    "on a scale of ratios.",
-                    is_weaker=True,
-                )  # fmt: skip
+            z = robust_z(math.log(count), [math.log(n) for n in others], _LEAST_LOG_SPREAD)
+            if z >= limits.volume_robust_z:
+                yield (
+                    person,
+                    (
+                        f"{count} searches in the month, {usual:.0f} in a month before; the "
+                        f"median of the {len(others)} others of the role {role} is "
+                        f"{median(others):g}. That is {z:.1f} robust standard deviations above it, "
+                        "on a scale of ratios."
+                    ),
+                )
+
+
+def finding_of_role(looked: Looked, person: str, inside: Sequence[Record], why: str) -> Finding:
+    return VOLUME_OF_ROLE.finding(looked, person, "month", inside, why, is_weaker=True)
 
 
 def _usual_month(looked: Looked, person: str) -> float | None:
