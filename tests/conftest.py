@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pytest_rerunfailures import suspended_finalizers
+from hypothesis import HealthCheck, settings
 
 from alpr_local.folders import repository
 from alpr_local.processes import Services
@@ -21,6 +21,16 @@ from alpr_local.stack import Stack
 from tests.support.servers import any_stack
 
 pytest_plugins = ["tests.support.policy_report"]
+
+# The same examples in every run: what a run finds is a change's fault, not chance's. New ones are
+# looked for with `--hypothesis-profile=searching`. How long an example takes says nothing on a
+# machine that does other work.
+_SLOW = [HealthCheck.too_slow]
+settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=_SLOW)
+settings.register_profile(
+    "searching", deadline=None, max_examples=3000, suppress_health_check=_SLOW
+)
+settings.load_profile("steady")
 
 _SERVERS = pytest.StashKey[str]()
 _SECOND_TRY = tuple(Path(__file__).parent / folder for folder in ("browser", "integration"))
@@ -41,6 +51,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """A second try begins as its module did, with processes and tables of its own: what the first
     one left (a username, a list) must not decide it."""
     if getattr(item, "execution_count", 1) > 1:
+        # Imported late: the environment of the GPU extra has no second tries.
+        from pytest_rerunfailures import suspended_finalizers
+
         # No public way ends the fixtures of a module early, and rerunfailures keeps them aside.
         fixtures: Any = item.session._setupstate
         fixtures.stack.update(suspended_finalizers)
