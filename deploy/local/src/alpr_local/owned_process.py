@@ -36,14 +36,14 @@ class OwnedProcess:
 
     def _reap(self) -> None:
         if self._child is not None:
-            self._child.wait(timeout=10)
+            self._child.wait(timeout=60)
             self._child = None
 
 
 class OwnedServer(OwnedProcess, ABC):
     """A server with a folder of data. Starting it twice does nothing more; nor does stopping."""
 
-    def start(self, deadline_seconds: float = 60) -> None:
+    def start(self, deadline_seconds: float = 120) -> None:
         """Start and wait until it answers. Raises ServerNotReady, with the end of its log."""
         if not self.is_running():
             self._prepare()

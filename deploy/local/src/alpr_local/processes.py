@@ -196,7 +196,7 @@ class Services:
         """A process that was started before, running or not. Raises KeyError."""
         return self._processes[f"{name}-{instance}" if instance else name]
 
-    def start_all(self, *names: str, deadline_seconds: float = 90) -> None:
+    def start_all(self, *names: str, deadline_seconds: float = 180) -> None:
         """Start several (all of the Procfile when none is named) at once, then wait for each."""
         started = [self.start(name, wait=False) for name in names or self._commands]
         for process in started:

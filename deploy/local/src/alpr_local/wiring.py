@@ -41,13 +41,7 @@ def variable(process: str) -> str:
 
 def choose_ports() -> dict[str, int]:
     """A free port for every process, by its name in the Procfile."""
-    ports: dict[str, int] = {}
-    for process in PROCESSES:
-        port = choose_port()
-        while port in ports.values():
-            port = choose_port()
-        ports[process] = port
-    return ports
+    return {process: choose_port() for process in PROCESSES}
 
 
 def remembered_ports(folder: Path) -> dict[str, int]:
