@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID, uuid5
 
+import asyncpg
 import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -130,7 +131,7 @@ async def publish_list(publisher: Publisher, entries: Sequence[HotListEntry]) ->
 
 
 async def until(
-    condition: Callable[[], Awaitable[T]], holds: Callable[[T], bool], *, seconds: float = 60
+    condition: Callable[[], Awaitable[T]], holds: Callable[[T], bool], *, seconds: float = 120
 ) -> T:
     """What `condition` gives once it holds; fails, showing it, when the deadline passes."""
     deadline = time.monotonic() + seconds
@@ -214,5 +215,16 @@ def person(
     return {"Authorization": f"Bearer {issuer.issue(principal, datetime.now(UTC))}"}
 
 
+async def expire(stack: Stack, entry_id: str) -> None:
+    """Let an entry's time be over now, however long it took to get here."""
+    connection = await asyncpg.connect(stack.postgres_admin_dsn)
+    try:
+        await connection.execute(
+            "UPDATE matcher.hotlist_entry SET expires_at = now() WHERE entry_id = $1", entry_id
+        )
+    finally:
+        await connection.close()
+
+
 def client(url: str, headers: dict[str, str]) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=url, headers=headers, timeout=30, trust_env=False)
+    return httpx.AsyncClient(base_url=url, headers=headers, timeout=120, trust_env=False)

@@ -5,12 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 
 from alpr_common.messages.hotlist import HotListRecord
 from alpr_common.topics import HOTLIST, HOTLIST_PATTERNS
 from alpr_matcher import follower as module
-from alpr_matcher.follower import CURRENT_AT, AwayTooLong, HotListFollower
+from alpr_matcher.follower import CURRENT_AT, UPDATED_AT, AwayTooLong, HotListFollower
 from alpr_matcher.table import HotListTable
 from tests.unit.matcher.samples import an_entry
 
@@ -75,6 +75,20 @@ def test_a_list_out_of_reach_for_so_long_that_removals_are_lost_is_thrown_away(
     with pytest.raises(AwayTooLong):
         follower._note_freshness(Consumer(heard_seconds_ago=13 * 3600))
     assert len(follower._table) == 0
+
+
+def test_the_newest_record_taken_stays_the_newest_whatever_other_partitions_bring(
+    follower: HotListFollower,
+) -> None:
+    def taken(partition: int, timestamp_ms: int) -> ConsumerRecord:
+        topic = HOTLIST_PATTERNS.name
+        return ConsumerRecord(
+            topic, partition, 0, timestamp_ms, 0, b"key", None, None, 3, 0, ()
+        )  # fmt: skip
+
+    for partition, at in ((0, 2_000), (1, 1_000)):
+        follower._take(TopicPartition(HOTLIST_PATTERNS.name, partition), [taken(partition, at)])
+    assert UPDATED_AT._value.get() == 2.0
 
 
 async def test_a_topic_of_which_no_partition_is_known_is_not_an_empty_one(

@@ -60,6 +60,7 @@ class HotListFollower:
         self._progress = asyncio.Event()
         self._complete = self._loaded = False
         self._current, self._swept = time.monotonic(), float("-inf")
+        self._updated_at = 0.0
 
     @property
     def is_complete(self) -> bool:
@@ -166,7 +167,9 @@ class HotListFollower:
                 last.offset + 1, last.offset, last.timestamp, checksum(last.key or b"", last.value)
             )
             self._table.take(((m.key or b"", m.value) for m in messages), {tp.partition: mark})
-        UPDATED_AT.set(messages[-1].timestamp / 1000)
+        # Partitions come in any order: the gauge is not taken back by what another one said before.
+        self._updated_at = max(self._updated_at, messages[-1].timestamp / 1000)
+        UPDATED_AT.set(self._updated_at)
 
     async def _note_positions(self, consumer: AIOKafkaConsumer) -> None:
         """Positions rather than the last offsets: compaction leaves gaps, also at the end."""
