@@ -17,6 +17,9 @@ python=$(command -v python3.11 || command -v python3 || true)
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     fail "Python 3.11 or newer is needed, $python is $("$python" -V 2>&1): install python3.11 beside it."
 
+# A download that breaks off is begun once more; what has come already is not fetched again.
+twice() { "$@" || { say "that failed; trying once more"; "$@"; }; }
+
 members=()
 for file in libs/*/pyproject.toml services/*/pyproject.toml clients/*/pyproject.toml \
     deploy/local/pyproject.toml training/pyproject.toml; do
@@ -35,11 +38,12 @@ environment() {
     fi
     if ! [ -x .venv/bin/uv ]; then
         say "installing uv (locked, with hashes)"
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
-            --no-deps -r <(awk '/^uv==/{on=1} /^[a-z]/&&!/^uv==/{on=0} /^ +#/{next} on' requirements/dev.txt)
+        awk '/^uv==/{on=1} /^[a-z]/&&!/^uv==/{on=0} /^ +#/{next} on' requirements/dev.txt >.venv/uv.txt
+        twice .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+            --no-deps -r .venv/uv.txt
     fi
     say "installing Python packages into $venv (locked, with hashes)"
-    .venv/bin/uv pip sync --quiet --require-hashes -p "$venv/bin/python" "$lock"
+    twice .venv/bin/uv pip sync --quiet --require-hashes -p "$venv/bin/python" "$lock"
     for member in "${members[@]}"; do editable+=(-e "./$member"); done
     .venv/bin/uv pip install --quiet --no-deps --no-build-isolation -p "$venv/bin/python" "${editable[@]}"
     printf '%s\n' "$wanted" >"$stamp"

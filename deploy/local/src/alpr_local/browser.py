@@ -80,10 +80,10 @@ def _from_debian() -> Path | None:
 
 
 def _from_playwright() -> Path | None:
-    _succeeds(
-        [sys.executable, "-m", "playwright", "install", "chromium"],
-        {**os.environ, "PLAYWRIGHT_BROWSERS_PATH": str(_own_folder())},
-    )
+    command = [sys.executable, "-m", "playwright", "install", "chromium"]
+    environment = {**os.environ, "PLAYWRIGHT_BROWSERS_PATH": str(_own_folder())}
+    # Once more after a hiccup of the network: without a browser its tests are skipped.
+    _ = _succeeds(command, environment) or _succeeds(command, environment)
     return executable()
 
 

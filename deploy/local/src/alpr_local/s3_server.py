@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from alpr_local.errors import InstallFailed
+from alpr_local.fetching import fetch
 from alpr_local.folders import install_folder, repository
 from alpr_local.locks import locked
 from alpr_local.logs import open_log
@@ -47,12 +48,11 @@ def _install(lock: Path, folder: Path) -> None:
     uv = Path(sys.executable).parent / "uv"
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         unfinished = Path(temporary) / "packages"
-        done = subprocess.run(
+        done = fetch(
             [
-                str(uv), "pip", "install", "--quiet", "--require-hashes", "--target",
-                str(unfinished), "-r", str(lock), "--python", sys.executable,
-            ],
-            capture_output=True, text=True, check=False,
+                uv, "pip", "install", "--quiet", "--require-hashes", "--target", unfinished,
+                "-r", lock, "--python", sys.executable,
+            ]
         )  # fmt: skip
         if done.returncode != 0:
             shutil.rmtree(unfinished, ignore_errors=True)
