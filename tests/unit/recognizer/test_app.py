@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+import httpx
 import pytest
-from fastapi.testclient import TestClient
 
 from alpr_common.auth import ungated_routes
 from alpr_common.settings import CommonSettings
@@ -17,17 +17,20 @@ def test_every_route_declares_its_gate() -> None:
     assert ungated_routes(build(Settings())) == []
 
 
-def test_it_is_not_ready_before_models_are_loaded_and_partitions_assigned() -> None:
+async def test_it_is_not_ready_before_models_are_loaded_and_partitions_assigned() -> None:
     # Without its lifespan nothing has been loaded.
-    answer = TestClient(build(Settings())).get("/ready")
+    transport = httpx.ASGITransport(build(Settings()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.get("/ready")
     assert answer.status_code == 503
     assert answer.json() == {"ready": False, "failing": ["models"]}
 
 
-def test_it_does_not_start_without_weights(tmp_path: Path) -> None:
-    settings = Settings(common=CommonSettings(models_folder=tmp_path))
-    with pytest.raises(WeightsRefused), TestClient(build(settings)):
-        pass
+async def test_it_does_not_start_without_weights(tmp_path: Path) -> None:
+    app = build(Settings(common=CommonSettings(models_folder=tmp_path)))
+    with pytest.raises(WeightsRefused):
+        async with app.router.lifespan_context(app):
+            pass
 
 
 def test_limits_are_the_readers_own_unless_the_settings_say_otherwise() -> None:
