@@ -262,9 +262,16 @@ async def test_the_text_of_the_masks_draws_and_what_it_cannot_mean_is_named_on_t
     await text.fill("0.1,0.1 0.9,0.9 0.9,0.1 0.1,0.9")
     await expect(page.locator("polygon")).to_have_count(1)
     await expect(page.locator("[data-mask-warning]")).to_contain_text("Mask 1 crosses itself")
+    await page.get_by_role("button", name="Save the masks").click()
+    await expect(reyes.refusal).to_contain_text("A privacy mask crosses itself")
+    await expect(reyes.refusal).to_contain_text("131.6-3a")
+    await expect(text).to_have_value("0.1,0.1 0.9,0.9 0.9,0.1 0.1,0.9")
+    assert corners(double) == list(SQUARE)
+    await page.get_by_text("The masks as text").click()
+    await text.fill("0.1,0.1 0.9,0.1 0.9,0.9 0.1,0.9")
+    await expect(page.locator("[data-mask-warning]")).to_have_text("Not saved yet.")
     await saves(page)
-    await expect(page.locator(".facts-list")).to_contain_text("mask 1 crosses itself")
-    assert corners(double)[1] == (0.9, 0.9)
+    assert corners(double)[2] == (0.9, 0.9)
 
 
 async def test_a_mask_that_nobody_closed_is_saved_with_the_others(

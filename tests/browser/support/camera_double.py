@@ -72,6 +72,8 @@ class CameraRoutes:
             refuse_other_masks(self._camera(camera_id), form.expected_masks)
             said = form.details(caller.name, datetime.now(UTC))
             given = {name: value for name, value in vars(said).items() if value is not None}
+            if form.clears_heading:
+                given["heading_degrees"] = None
             return camera_json(self._keep_camera(camera_id, **given))
 
         @app.post("/v1/cameras/{camera_id}/credential")

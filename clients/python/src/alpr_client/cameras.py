@@ -65,7 +65,8 @@ class Cameras:
         return await self._transport.model(Camera, "ingest", "GET", path)
 
     async def change(self, camera_id: str, **fields: Any) -> Camera:
-        """Name, position, attestation or privacy masks; what is not given stays."""
+        """Name, position, attestation or privacy masks; what is not given stays. A heading of None
+        is taken away. Masks that cross themselves are refused (131.6-3a)."""
         path = f"/v1/cameras/{camera_id}"
         return await self._transport.model(Camera, "ingest", "PUT", path, json=fields)
 

@@ -1,7 +1,7 @@
 """HTTP: frames from cameras, and the camera registry for people."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -20,6 +20,7 @@ from alpr_ingest.camera_forms import CameraChangeForm, CameraForm, camera_json
 from alpr_ingest.delivery import Delivery
 from alpr_ingest.domain import CAMERA_ID, DETAILS, Camera, parse_capture, wrong_credential
 from alpr_ingest.known_cameras import KnownCameras
+from alpr_ingest.last_frames import LastFrames
 from alpr_ingest.pictures import PictureThreads
 from alpr_ingest.refusals import FrameRefused, FrameTooLarge
 
@@ -38,6 +39,7 @@ class Parts:
     in_flight: InFlight
     body_timeout_seconds: float
     clock: Callable[[], datetime]
+    last_frames: LastFrames = field(default_factory=LastFrames)
 
 
 def parts(request: Request) -> Parts:
@@ -113,6 +115,7 @@ def frame_routes() -> APIRouter:
                 pictures=of.pictures,
                 delivery=of.delivery,
             )
+        of.last_frames.note(camera, now)
         return {"frame_id": receipt.frame_id, "spooled": receipt.spooled}
 
     return router
@@ -169,13 +172,15 @@ def camera_routes(gate: Gate) -> APIRouter:
     ) -> dict[str, Any]:
         """Change name, position, attestation or masks; what is left out stays as it is.
 
-        `expected_privacy_masks`: 409 where a colleague has changed the masks meanwhile.
+        `heading_degrees: null` takes the heading away. `privacy_masks` that cross themselves are
+        refused (131.6-3a). `expected_privacy_masks`: 409 where a colleague has changed the masks
+        meanwhile.
         """
         now = of.clock()
         details = form.details(principal.name or principal.person_id, now)
         camera = await handlers.change_camera(
             of.database, of.known, principal, camera_id, details, now,
-            expected_masks=form.expected_masks,
+            expected_masks=form.expected_masks, clears_heading=form.clears_heading,
         )  # fmt: skip
         return camera_json(camera)
 

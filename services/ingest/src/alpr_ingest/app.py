@@ -26,6 +26,7 @@ from alpr_ingest.bodies import InFlight
 from alpr_ingest.delivery import Delivery, KafkaFrames
 from alpr_ingest.domain import Camera, refuse_frames_that_outgrow_their_topic
 from alpr_ingest.known_cameras import KnownCameras
+from alpr_ingest.last_frames import LastFrames
 from alpr_ingest.pictures import PictureLimits, PictureThreads
 from alpr_ingest.refusals import FrameRefused
 from alpr_ingest.settings import Settings
@@ -35,6 +36,7 @@ log = structlog.get_logger()
 
 _FLUSH_SECONDS = 3.0
 _FORGET_SECONDS = 3600.0
+_LAST_FRAMES_EVERY_SECONDS = 5.0
 _PEOPLE_MAY_WAIT_SECONDS = 10.0
 _TORN_KEPT = timedelta(seconds=DEAD_LETTER_RETENTION_SECONDS)
 
@@ -79,6 +81,7 @@ def build(settings: Settings) -> FastAPI:
                 )
             )
             app.state.parts = _parts(settings, policy, database, delivery, stack)
+            await stack.enter_async_context(_keeping(app.state.parts.last_frames, database))
             app.state.checks["loops"] = lambda: all_alive([*sending, *relaying])
             # Neither PostgreSQL nor Kafka: without them frames are still taken, and a service
             # that is taken out of rotation takes none.
@@ -141,6 +144,16 @@ async def _publisher(settings: Settings) -> AsyncIterator[Publisher]:
         # or the outbox.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(publisher.stop(), _FLUSH_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def _keeping(last_frames: LastFrames, database: Database) -> AsyncIterator[None]:
+    """No part of readiness: frames are taken whether or not their time is written."""
+    try:
+        async with running(last_frames.run(database, _LAST_FRAMES_EVERY_SECONDS)):
+            yield
+    finally:
+        await last_frames.leave(database)
 
 
 async def _forget_torn_frames(spool: Spool) -> Never:

@@ -39,7 +39,8 @@ class _CameraFields(BaseModel):
     attestation: AttestationForm | None = None
     privacy_masks: Masks | None = Field(
         default=None,
-        description="polygons whose corners are fractions (0 to 1) of the stored picture",
+        description="polygons whose corners are fractions (0 to 1) of the stored picture; an "
+        "outline may not cross or touch itself",
     )
 
     @model_validator(mode="after")
@@ -65,12 +66,20 @@ class _CameraFields(BaseModel):
 
 
 class CameraChangeForm(_CameraFields):
-    """A field that is left out stays as it is."""
+    """A field that is left out, or null, stays as it is; a heading that is null is taken away."""
 
+    heading_degrees: Heading | None = Field(
+        default=None, description="null: it is not known any more"
+    )
     expected_privacy_masks: Masks | None = Field(
         default=None,
         description="the masks that the change rests on; refused when the camera has others",
     )
+
+    @property
+    def clears_heading(self) -> bool:
+        """Of all fields this one can be taken away, and null says it: left out, it stays."""
+        return "heading_degrees" in self.model_fields_set and self.heading_degrees is None
 
     @property
     def expected_masks(self) -> tuple[Polygon, ...] | None:
@@ -113,4 +122,5 @@ def camera_json(camera: Camera) -> dict[str, Any]:
         "registered_at": camera.registered_at,
         "updated_at": camera.updated_at,
         "retired_at": camera.retired_at,
+        "last_frame_at": camera.last_frame_at,
     }

@@ -70,6 +70,8 @@ class Camera:
     registered_at: datetime
     updated_at: datetime
     retired_at: datetime | None
+    last_frame_at: datetime | None = None
+    """When its last frame was taken in, to some seconds; None: never."""
 
     @property
     def is_attested(self) -> bool:

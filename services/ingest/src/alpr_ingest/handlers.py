@@ -27,6 +27,7 @@ from alpr_ingest.domain import (
     place_of,
 )
 from alpr_ingest.known_cameras import KnownCameras
+from alpr_ingest.masks import refuse_masks_that_cross_themselves
 from alpr_ingest.pictures import PictureThreads
 from alpr_ingest.spool_files import OutgoingFrame
 
@@ -96,13 +97,19 @@ async def accept_frame(
 
 @dataclass(frozen=True)
 class CameraDetails:
-    """What a person says about a camera. None in a change: as it was."""
+    """What a person says about a camera. None in a change: as it was.
+
+    Raises `MaskCrossesItself`.
+    """
 
     name: str | None = None
     place: Place | None = None
     heading_degrees: float | None = None
     attestation: Attestation | None = None
     privacy_masks: tuple[Polygon, ...] | None = None
+
+    def __post_init__(self) -> None:
+        refuse_masks_that_cross_themselves(self.privacy_masks or ())
 
 
 async def register_camera(
@@ -158,13 +165,16 @@ async def change_camera(
     now: datetime,
     *,
     expected_masks: tuple[Polygon, ...] | None = None,
+    clears_heading: bool = False,
 ) -> Camera:
-    """Change what `details` gives. Raises `CameraNotFound`.
+    """Change what `details` gives, or take the heading away. Raises `CameraNotFound`.
 
     Masks are replaced as a whole: `expected_masks` are those that somebody saw before. Raises
     `MasksChangedMeanwhile` when the camera has others by now.
     """
     given = {name: value for name, value in vars(details).items() if value is not None}
+    if clears_heading:
+        given["heading_degrees"] = None
     async with database.transaction(principal.agency_id) as connection:
         before = await _found(connection, camera_id, for_update=True)
         refuse_other_masks(before, expected_masks)

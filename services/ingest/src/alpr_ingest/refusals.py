@@ -9,6 +9,14 @@ class FramesOutgrowTopic(AlprError):
     title = "The policy allows pictures that Kafka does not take"
 
 
+class MaskCrossesItself(AlprError):
+    """Its filling would leave holes that the person who drew it does not see."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "A privacy mask crosses itself"
+    clause = "131.6-3a"
+
+
 class FrameRefused(AlprError):
     """The frame was not taken and nothing of it was kept."""
 

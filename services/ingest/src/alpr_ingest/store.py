@@ -1,6 +1,7 @@
 """The camera registry's SQL. Connections are inside the caller's transaction."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,9 @@ from alpr_ingest.domain import Attestation, Camera, CameraKind, Place
 
 _COLUMNS = """camera_id, agency_id, name, kind, latitude, longitude, heading_degrees,
     attestation::text AS attestation, privacy_masks::text AS privacy_masks, credential_sha256,
-    registered_at, updated_at, retired_at"""
+    registered_at, updated_at, retired_at,
+    (SELECT taken_at FROM camera_last_frame f
+     WHERE f.camera_id = camera.camera_id) AS last_frame_at"""
 _INSERT = """
 INSERT INTO camera (camera_id, agency_id, name, kind, latitude, longitude, heading_degrees,
     attestation, privacy_masks, credential_sha256, registered_at, updated_at)
@@ -28,6 +31,14 @@ UPDATE camera SET name = $2, latitude = $3, longitude = $4, heading_degrees = $5
     attestation = $6::jsonb, privacy_masks = $7::jsonb, credential_sha256 = $8, updated_at = $9,
     retired_at = $10
 WHERE camera_id = $1
+"""
+# Of several replicas the one that wrote last need not have taken the last frame.
+_LAST_FRAMES = """
+INSERT INTO camera_last_frame AS f (camera_id, agency_id, taken_at)
+SELECT camera_id, $1, t.taken_at
+FROM unnest($2::text[], $3::timestamptz[]) AS t(camera_id, taken_at) JOIN camera USING (camera_id)
+ORDER BY camera_id
+ON CONFLICT (camera_id) DO UPDATE SET taken_at = greatest(f.taken_at, excluded.taken_at)
 """
 _AS_CAMERA = "SELECT set_config('alpr.camera_id', $1, true)"
 
@@ -86,6 +97,13 @@ async def list_cameras(connection: Connection, after: str, limit: int) -> list[C
     return [_camera(row) for row in await connection.fetch(_LIST, after, limit)]
 
 
+async def write_last_frames(
+    connection: Connection, agency_id: str, taken: Mapping[str, datetime]
+) -> None:
+    """When each of the agency's cameras sent its last frame; an earlier time changes nothing."""
+    await connection.execute(_LAST_FRAMES, agency_id, list(taken), list(taken.values()))
+
+
 def _position(camera: Camera) -> tuple[float | None, float | None, float | None]:
     place = camera.place
     if place is None:
@@ -131,4 +149,5 @@ def _camera(row: Any) -> Camera:
         registered_at=row["registered_at"],
         updated_at=row["updated_at"],
         retired_at=row["retired_at"],
+        last_frame_at=row["last_frame_at"],
     )

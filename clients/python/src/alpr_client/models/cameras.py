@@ -17,6 +17,8 @@ class Camera(Answer):
     attested: bool = False
     privacy_masks: tuple[list[tuple[float, float]], ...] = ()
     retired_at: datetime | None = None
+    last_frame_at: datetime | None = None
+    """When its last frame was taken in, to some seconds; None: never."""
 
 
 class RegisteredCamera(Camera):

@@ -182,15 +182,19 @@ def attestation(typed: Typed) -> dict[str, Any]:
 
 def place_changes(typed: Typed) -> dict[str, Any]:
     """Of name, position and heading those that differ from what the page showed (`was_…`), so that
-    a colleague's change of another field stands. Raises `FormFault` or `PlaceMissing`."""
+    a colleague's change of another field stands. A heading that was emptied is taken away; a
+    position cannot be. Raises `FormFault` or `PlaceMissing`."""
     names = ("name", *_NUMBERS)
     differ = {name for name in names if typed[name].strip() != typed[f"was_{name}"].strip()}
     if differ & {"latitude", "longitude"}:
         differ |= {"latitude", "longitude"}
-    emptied = sorted(n for n in differ & _NUMBERS.keys() if typed[f"was_{n}"] and not typed[n])
-    if emptied:
-        raise FormFault([(_NUMBERS[n], "it can be changed, not taken away") for n in emptied])
-    body = _numbers(typed) | given({"name": typed["name"].strip()})
+    emptied = sorted(n for n in differ & _NUMBERS.keys() if not typed[n].strip())
+    stuck = [n for n in emptied if n != "heading_degrees" and typed[f"was_{n}"].strip()]
+    if stuck:
+        raise FormFault([(_NUMBERS[n], "it can be changed, not taken away") for n in stuck])
+    body: dict[str, Any] = _numbers(typed) | given({"name": typed["name"].strip()})
+    if "heading_degrees" in emptied:
+        body["heading_degrees"] = None
     return {name: value for name, value in body.items() if name in differ}
 
 

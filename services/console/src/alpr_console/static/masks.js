@@ -268,7 +268,7 @@ class Editor {
     const crossing = this.masks.flatMap((mask, index) => (crossesItself(mask) ? [index + 1] : []));
     const saved = parseMasks(this.text.form.elements.was_masks?.value ?? this.text.defaultValue);
     const said = [
-      ...crossing.map((number) => `Mask ${number} crosses itself: where it overlaps itself nothing is covered.`),
+      ...crossing.map((number) => `Mask ${number} crosses itself: where it overlaps itself nothing would be covered, so it cannot be saved.`),
       ...(masksText(saved.masks) === masksText(this.masks) ? [] : ["Not saved yet."]),
     ].join(" ");
     if (this.warning.textContent !== said) this.warning.textContent = said;
