@@ -197,9 +197,11 @@ def _person(routes: APIRouter, gate: Gate) -> None:
         identity: TheIdentity,
         principal: Annotated[Principal, Depends(administrator)],
     ) -> PersonShown:
+        """Add to somebody's training history; one's own is another administrator's to record."""
         trained = await handlers.record_training(
-            identity, principal, person_id, said.records(), datetime.now(UTC)
-        )
+            identity, Actor.of(principal), principal.agency_id, person_id, said.records(),
+            datetime.now(UTC),
+        )  # fmt: skip
         return PersonShown.of(trained)
 
     @routes.post("/people/{person_id}/password")

@@ -58,8 +58,21 @@ def parser() -> argparse.ArgumentParser:
         "release", help="unlock an account when no administrator can (they are locked too)"
     )
     release.add_argument("--username", required=True)
+    _training_command(commands)
     _key_commands(commands)
     return top
+
+
+def _training_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    training = commands.add_parser(
+        "record-training",
+        help="record a training when no other administrator can (nobody records their own)",
+        description="What is not given stays as it is.",
+    )
+    training.add_argument("--username", required=True)
+    for kind in ("leads", "alpr"):
+        training.add_argument(f"--{kind}-until", type=date.fromisoformat, metavar="YYYY-MM-DD")
+        training.add_argument(f"--{kind}-certificate", metavar="NUMBER")
 
 
 def _key_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -149,6 +162,8 @@ async def _run(arguments: argparse.Namespace, settings: Settings, password: str 
     async with opened(settings, policy, OneKey(issuer)) as identity:
         if arguments.command == "release":
             await _release(identity, arguments.username)
+        elif arguments.command == "record-training":
+            await _record_training(identity, arguments)
         elif arguments.command == "create-person":
             await _create(identity, arguments, password)
         else:
@@ -191,6 +206,26 @@ async def _release(identity: Identity, username: str) -> None:
         identity, OPERATOR, person.agency_id, person.person_id, datetime.now(UTC)
     )
     sys.stderr.write(f"{person.username} of {person.agency_id} was released.\n")
+
+
+async def _record_training(identity: Identity, arguments: argparse.Namespace) -> None:
+    records = [
+        handlers.TrainingRecord("leads", arguments.leads_until, arguments.leads_certificate),
+        handlers.TrainingRecord("alpr", arguments.alpr_until, arguments.alpr_certificate),
+    ]
+    said = [record for record in records if record.valid_until is not None]
+    if not said or any(r.certificate and r.valid_until is None for r in records):
+        raise ValueError("Say until when: --leads-until, --alpr-until, or both.")
+    person = await _find(identity, folded_username(arguments.username))
+    if person is None:
+        raise PersonNotFound(f"There is nobody called {arguments.username}.")
+    trained = await handlers.record_training(
+        identity, OPERATOR, person.agency_id, person.person_id, said, datetime.now(UTC)
+    )
+    sys.stderr.write(
+        f"{trained.username} of {trained.agency_id}: LEADS until {trained.leads_until or 'none'}, "
+        f"ALPR until {trained.alpr_until or 'none'}.\n"
+    )
 
 
 async def _find(identity: Identity, username: str) -> Person | None:

@@ -14,7 +14,7 @@ from alpr_identity.audit import Actor
 from alpr_identity.confirming import Claim
 from alpr_identity.domain import Person, Training, TrainingKind, own_id
 from alpr_identity.identity import Identity
-from alpr_identity.refusals import OwnAccount, PasswordWrong, PersonNotFound
+from alpr_identity.refusals import OwnAccount, OwnTraining, PasswordWrong, PersonNotFound
 
 _ROSTER_MOST = 10_000
 
@@ -176,24 +176,35 @@ def _refuse_own(caller_id: str, person_id: UUID) -> None:
 
 async def record_training(
     identity: Identity,
-    principal: Principal,
+    actor: Actor,
+    agency_id: str,
     person_id: UUID,
     records: list[TrainingRecord],
     now: datetime,
 ) -> Person:
-    """Add to the training history; raises `PersonNotFound`. What is said last holds."""
-    async with identity.database.transaction(principal.agency_id) as connection:
+    """Add to the training history; what is said last holds.
+
+    Raises `PersonNotFound`, `OwnTraining`: an agency with one administrator has theirs recorded by
+    the operator at the command line. An exception for the only one could be had by whoever
+    deactivates the others first, and by a stolen session.
+    """
+    if str(person_id) == actor.person_id:
+        raise OwnTraining(
+            "Ask another administrator of your agency. Where there is none, the system's operator "
+            "records it: python -m alpr_identity record-training."
+        )
+    async with identity.database.transaction(agency_id) as connection:
         before = await _locked(connection, person_id)
         for record in records:
             await store.add_training(
                 connection, person_id, record.kind, record.valid_until, record.certificate,
-                principal.person_id, now,
+                actor.person_id, now,
             )  # fmt: skip
         person = await _locked(connection, person_id)
         if domain.is_narrowed(before, person):
             await sessions.withdraw_tokens(connection, person, "training_changed", now)
         await _tell(
-            connection, Actor.of(principal), person, "person.training_recorded", now,
+            connection, actor, person, "person.training_recorded", now,
             **_training_words(person),
             **{f"{r.kind}_certificate": r.certificate for r in records if r.certificate},
         )  # fmt: skip

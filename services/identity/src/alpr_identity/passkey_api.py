@@ -166,10 +166,11 @@ def _of_people(routes: APIRouter, gate: Gate) -> None:
 
 def _sign_in(routes: APIRouter) -> None:
     @routes.post("/sessions/passkey/begin", dependencies=[Depends(public)])
-    async def begin(identity: TheIdentity, response: Response) -> Options:
+    async def begin(identity: TheIdentity, request: Request, response: Response) -> Options:
         """What the browser needs to show a passkey."""
         response.headers.update(_NOT_KEPT)
-        options = await passkeys.begin_sign_in(identity, datetime.now(UTC))
+        address = request.client.host if request.client else None
+        options = await passkeys.begin_sign_in(identity, datetime.now(UTC), address)
         return Options(public_key=options["publicKey"])
 
     @routes.post("/sessions/passkey", dependencies=[Depends(public)])

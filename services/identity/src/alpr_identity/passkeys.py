@@ -60,7 +60,7 @@ async def begin_adding(
             raise PasskeyRefused("Remove one first: nobody needs more than twenty.")
         await step_store.add(
             connection, challenge, "passkey_added", principal.session_id, {},
-            now + _ANSWER_WITHIN, now,
+            now + _ANSWER_WITHIN, now, asked_by=f"session {principal.session_id}",
         )  # fmt: skip
     return webauthn.creation_options(
         party, challenge, person.person_id, person.username, person.name,
@@ -157,13 +157,16 @@ async def _remove(
     await _tell(connection, principal, person, "passkey.removed", now, str(passkey_id))
 
 
-async def begin_sign_in(identity: Identity, now: datetime) -> dict[str, Any]:
-    """What the browser needs to show a passkey; raises `PasskeysUnavailable`, `TooManySteps`."""
+async def begin_sign_in(
+    identity: Identity, now: datetime, address: str | None = None
+) -> dict[str, Any]:
+    """What the browser needs to show a passkey; raises `PasskeysUnavailable`."""
     party, challenge = identity.party, webauthn.new_challenge()
     async with identity.database.transaction() as connection:
         await step_store.add(
-            connection, challenge, "passkey_sign_in", "", {}, now + _ANSWER_WITHIN, now
-        )
+            connection, challenge, "passkey_sign_in", "", {}, now + _ANSWER_WITHIN, now,
+            asked_by=step_store.asker(address),
+        )  # fmt: skip
     return webauthn.request_options(party, challenge)
 
 

@@ -73,11 +73,12 @@ def router(gate: Gate) -> APIRouter:
 
     @routes.post("/sessions/provider/begin", dependencies=[Depends(public)])
     async def begin(
-        said: ProviderNamed, identity: TheIdentity, response: Response
+        said: ProviderNamed, identity: TheIdentity, request: Request, response: Response
     ) -> ProviderBegun:
         """Where to send a browser to be signed in by an agency's own provider."""
         response.headers.update(_NOT_KEPT)
-        begun = await provider_sign_in.begin(identity, said.provider_id, datetime.now(UTC))
+        address = request.client.host if request.client else None
+        begun = await provider_sign_in.begin(identity, said.provider_id, datetime.now(UTC), address)
         return ProviderBegun(
             authorization_url=begun.authorization_url, state=begun.state,
             expires_at=begun.expires_at,

@@ -61,8 +61,10 @@ class _Refused(Exception):
     details: Mapping[str, str] = field(default_factory=dict)
 
 
-async def begin(identity: Identity, provider_id: str, now: datetime) -> Begun:
-    """Raises `ProviderUnknown`, `ProviderAway`, `TooManySteps`."""
+async def begin(
+    identity: Identity, provider_id: str, now: datetime, caller_address: str | None = None
+) -> Begun:
+    """Raises `ProviderUnknown`, `ProviderAway`."""
     provider = identity.providers.named(provider_id)
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
     attempt = Attempt(nonce, verifier, now)
@@ -75,7 +77,10 @@ async def begin(identity: Identity, provider_id: str, now: datetime) -> Begun:
         "begun_at": now.isoformat(),
     }  # fmt: skip
     async with identity.database.transaction() as connection:
-        await step_store.add(connection, state.encode(), "provider", "", content, expires_at, now)
+        await step_store.add(
+            connection, state.encode(), "provider", "", content, expires_at, now,
+            asked_by=step_store.asker(caller_address),
+        )  # fmt: skip
     return Begun(address, state, expires_at)
 
 

@@ -88,6 +88,13 @@ class OwnAccount(Conflict):
     title = "Administrators leave this of their own account to another"
 
 
+class OwnTraining(OwnAccount):
+    """Who could record their own training could let themselves in (131.6-1, 131.6-2)."""
+
+    title = "Nobody records their own training"
+    clause = "131.6-1"
+
+
 class RankUnknown(AlprError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "That is no rank of a supervisor here"
@@ -105,10 +112,6 @@ class SessionNotFound(NotFound):
 class PeriodMalformed(AlprError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     title = "That is no period that can be reported on"
-
-
-class TooManySteps(Outage):
-    title = "Too many people are signing in at once"
 
 
 class PasskeysUnavailable(Conflict):
