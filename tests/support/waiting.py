@@ -29,7 +29,7 @@ async def eventually(
 ) -> T: ...
 async def eventually(
     predicate: Callable[[], Any],
-    deadline_seconds: float = 10,
+    deadline_seconds: float = 30,
     *,
     interval_seconds: float = 0.05,
     what: str = "",
@@ -57,7 +57,7 @@ async def eventually(
 
 def wait_until(
     predicate: Callable[[], T],
-    deadline_seconds: float = 10,
+    deadline_seconds: float = 30,
     *,
     interval_seconds: float = 0.05,
     what: str = "",

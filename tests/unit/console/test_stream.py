@@ -45,7 +45,7 @@ class Listener:
         self, path: str, until: str, headers: dict[str, str] | None = None
     ) -> list[ServerSentEvent]:
         events: list[ServerSentEvent] = []
-        async with asyncio.timeout(10), self.client.stream("GET", path, headers=headers) as answer:
+        async with asyncio.timeout(30), self.client.stream("GET", path, headers=headers) as answer:
             assert answer.status_code == 200
             assert answer.headers["cache-control"] == "no-store"
             async for event in parse_events(answer.aiter_lines()):

@@ -95,6 +95,11 @@ async def delivering(
         spool.close()
 
 
+async def has_left_the_spool(delivery: Delivery, camera_id: str) -> None:
+    """A frame that Kafka has is then unlinked, in a thread; until that later ones queue behind."""
+    await eventually(lambda: not delivery._spool.has(camera_id), what="the spool is empty")
+
+
 async def test_a_frame_goes_straight_to_kafka(topic: FakeTopic, tmp_path: Path) -> None:
     async with delivering(topic, tmp_path / "s") as delivery:
         assert await delivery.deliver(frame("a", 1)) is False
@@ -114,6 +119,7 @@ async def test_frames_are_spooled_while_kafka_is_away_and_sent_in_order_later(
         await eventually(lambda: [topic.taken[c][-1:] for c in "abc"] == [[29]] * 3)
         assert topic.taken["a"] == list(range(30))
         assert topic.taken["b"] == topic.taken["c"] == list(range(1, 30))
+        await has_left_the_spool(delivery, "a")
         assert await delivery.deliver(frame("a", 30)) is False
 
 
@@ -141,7 +147,7 @@ async def test_a_late_acknowledgement_makes_no_second_message(
         await asyncio.sleep(0.5)  # several times the timeout: it would have been sent again
         topic.answering.set()
         await eventually(lambda: len(topic.taken["a"]) == 2)
-        await eventually(lambda: not delivery._spool.has("a"))
+        await has_left_the_spool(delivery, "a")
         assert topic.taken["a"] == [1, 2]
 
 
@@ -214,6 +220,7 @@ async def test_a_full_spool_refuses_and_recovers(topic: FakeTopic, tmp_path: Pat
         topic.is_away = False
         await eventually(lambda: delivery.can_take_frames)
         await eventually(lambda: topic.taken["a"] == [0, 1, 2])
+        await has_left_the_spool(delivery, "a")
         assert await delivery.deliver(frame("a", 3)) is False
 
 

@@ -130,6 +130,7 @@ def inside_even_odd(polygon: list[tuple[float, float]], height: int, width: int)
     inside = np.zeros((height, width), bool)
     corners = [(a * width, b * height) for a, b in polygon]
     for (x1, y1), (x2, y2) in zip(corners, corners[1:] + corners[:1], strict=True):
-        if y1 != y2:
-            inside ^= ((y1 > y) != (y2 > y)) & (x < (x2 - x1) * (y - y1) / (y2 - y1) + x1)
+        # Only where the edge crosses a row: a level one never does, however far it would reach.
+        row = (y1 > y) != (y2 > y)
+        inside[row] ^= x[row] < (x2 - x1) * ((y[row] - y1) / (y2 - y1)) + x1
     return inside

@@ -9,6 +9,7 @@ from aiokafka import TopicPartition
 
 from alpr_common.topics import READS
 from alpr_matcher.consumers import ReadsConsumer
+from tests.support.waiting import eventually
 
 PARTITION = TopicPartition(READS.name, 0)
 
@@ -61,6 +62,7 @@ class Worker(ReadsConsumer):
 async def test_no_read_is_handled_before_the_table_is_complete() -> None:
     worker = Worker([record(0), record(1)])
     running = asyncio.create_task(worker.run())
+    await eventually(lambda: worker.steps)
     await asyncio.wait({running}, timeout=0.05)
     assert worker.steps == ["waits for the table"]
     worker.table_is_complete.set()
@@ -115,7 +117,7 @@ async def test_a_revocation_waits_for_the_batch_in_hand(monkeypatch: Any) -> Non
     worker.app.handle = slow
     monkeypatch.setattr(ReadsConsumer.__bases__[0], "on_partitions_revoked", revoked)
     running = asyncio.create_task(worker.run())
-    await asyncio.wait({running}, timeout=0.05)
+    await eventually(lambda: "handles" in worker.steps)
     revoking = asyncio.create_task(worker.on_partitions_revoked({PARTITION}))
     await asyncio.wait({revoking}, timeout=0.05)
     assert worker.steps == ["waits for the table", "handles"]
