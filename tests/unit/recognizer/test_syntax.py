@@ -36,7 +36,37 @@ def told(text: str, doubts: dict[int, str], jurisdictions: dict[str, float]) -> 
         ("AO123ZZ", "EU-F", False),
         ("4ABC123", "US-CA", True),
         ("4ABC1Z3", "US-CA", False),
-        ("ABC123", "EU-SLO", None),
+        ("EU402AO", "EU-A", True),
+        ("1TOM293", "EU-B", True),
+        ("QAE051", "EU-B", True),
+        ("1O23456", "EU-CZ", False),
+        ("OVA1234", "EU-CZ", True),
+        ("07924", "EU-D", True),
+        ("BB041042", "EU-D", True),
+        ("CD70030", "EU-E", True),
+        ("1234OAB", "EU-E", False),
+        ("Y280871", "EU-D", True),
+        ("OX59CLU", "EU-GB", True),
+        ("O926GVB", "EU-GB", False),
+        ("1LUX", "EU-GB", True),
+        ("131D12345", "EU-IRL", True),
+        ("10DO574", "EU-IRL", False),
+        ("BK38926", "EU-I", True),
+        ("LU8171M", "EU-PL", True),
+        ("RJAP750", "EU-PL", True),
+        ("DBI47861", "EU-PL", True),
+        ("WE1O234", "EU-PL", False),
+        ("L0RAFI", "EU-PL", True),
+        ("LORAF1", "EU-PL", False),
+        ("BN12ABC", "EU-RO", True),
+        ("B123OAB", "EU-RO", False),
+        ("LJCM294", "EU-SLO", True),
+        ("GO24LAB", "EU-SLO", True),
+        ("G024LAB", "EU-SLO", False),
+        ("34UG6386", "EU-TR", True),
+        ("07YKR37", "EU-TR", True),
+        ("O7YKR37", "EU-TR", False),
+        ("ABC123", "unknown", None),
     ],
 )
 def test_the_forms_that_jurisdictions_issue(text: str, jurisdiction: str, usual: bool) -> None:
@@ -73,8 +103,20 @@ def test_us_plates_are_answered_with_zeros_as_their_registers_write_them() -> No
     assert with_syntax(one).text == "G0LFER"
 
 
+def test_between_two_countries_that_may_be_it_the_one_whose_forms_explain_the_text_decides() -> (
+    None
+):
+    one = told("O926GVB", {0: "0"}, {"EU-GB": 0.79, "EU-E": 0.18})
+    assert with_syntax(one).text == "0926GVB"
+
+
+def test_a_letter_that_looks_like_a_digit_stays_where_the_country_issues_it() -> None:
+    one = told("8AAI733", {3: "1"}, {"EU-B": 0.94})
+    assert with_syntax(one).text == "8AAI733"
+
+
 def test_a_jurisdiction_that_is_not_known_changes_nothing() -> None:
-    one = told("JQ01234", {2: "O"}, {"EU-SLO": 0.99})
+    one = told("JQ01234", {2: "O"}, {"unknown": 0.99})
     assert with_syntax(one) is one
     nobody = told("JQ01234", {2: "O"}, {})
     assert with_syntax(nobody) is nobody

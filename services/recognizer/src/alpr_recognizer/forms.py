@@ -6,60 +6,92 @@ It is a prior, not a rule: personalised plates exist everywhere.
 import re
 from functools import cache
 
-# L a letter, N a digit, # a digit but 0; else as in regular expressions. From the jurisdictions'
-# published serial formats, older ones included, without separators. Sets in brackets are the
-# letters that a jurisdiction issues where it leaves some out, most of them for looking like digits.
+# L a letter, N a digit, # a digit but 0, @ a letter of a Polish serial; else as in regular
+# expressions, so that a literal L or N stands in brackets. From the jurisdictions' published serial
+# formats, older ones included, without separators. Sets in brackets are the letters that a
+# jurisdiction issues where it leaves some out, most of them for looking like digits: a letter that
+# it does issue must not be missing, or the prior turns it into a digit.
 _CYRILLIC = "[ABCEHIKMOPTXY]"  # letters that both alphabets have
+_BRITISH, _BRITISH_YEAR = "[A-HJ-PR-Z]", "[A-HJ-NPR-TV-Y]"
+_DUTCH = "[BDF-HJ-NPR-TV-Z]"  # no vowels, C or Q since 1978
+_IRISH = "(?:C[ENW]?|D[L]?|G|K[EKY]|[L][DHKMS]?|M[HNO]|OY|R[N]|SO|T[NS]?|W[DHWX]?)"
+_ITALIAN = "[A-HJ-NPR-TV-Z]"
+_POLISH_LETTER = "[ACE-HJ-NPR-Y]"
+_ROMANIAN = (
+    "(?:B|A[BGR]|B[CHNRTVZ]|C[JLSTV]|D[BJ]|G[JLR]|H[DR]|I[FLS]|M[HMS]|[N]T|OT|PH|S[BJMV]|T[LMR]"
+    "|V[LNS])"
+)
+_ROMANIAN_SERIAL = "[A-HJ-NPR-Z][A-PR-Z]{2}"
+_SLOVENE = "(?:CE|GO|K[KPR]|[L]J|M[BS]|[N]M|PO|SG)"
+_SPANISH = "[B-DF-HJ-NPR-TV-Z]"
+_SWEDISH = "[A-HJ-PR-UW-Z]"
+_TURKISH, _TURKISH_PROVINCE = "[A-PR-VYZ]", "(?:0#|[1-7]N|8[01])"
 _FORMATS: dict[str, tuple[str, ...]] = {
     "BR": ("LLLNNNN", "LLLNLNN"),
     "AR": ("LLLNNN", "LLNNNLL"),
-    "EU-A": (r"L{1,2}#N{0,4}[A-HJ-NPR-Z]{1,3}", r"L{1,2}#N{2,5}", r"L{1,2}L{1,5}#N{0,1}"),
-    "EU-B": ("#?[A-HJ-NPR-Z]{3}NNN", "NNN[A-HJ-NPR-Z]{3}"),
-    "EU-BG": (rf"{_CYRILLIC}{{1,2}}N{{4}}{_CYRILLIC}{{1,2}}",),
-    "EU-BY": (rf"N{{4}}{_CYRILLIC}{{2}}N",),
-    "EU-CH": (r"L{2}#N{0,5}",),
+    "EU-A": ("L{1,2}#N{0,4}[A-PR-Z]{1,3}", "L{1,2}#N{2,5}", "L{1,2}[A-PR-Z]{1,5}#N?"),
+    "EU-B": ("#?LLLNNN", "NNNLLL", "CDLLNNN", "LNNNL", "NNNLN"),
+    "EU-BG": (f"{_CYRILLIC}{{1,2}}N{{4}}{_CYRILLIC}{{1,2}}",),
+    "EU-BY": (f"N{{4}}{_CYRILLIC}{{2}}N",),
+    "EU-CH": ("LL#N{0,5}",),
     "EU-CY": ("LLLNNN",),
-    "EU-CZ": ("#[A-FH-NPR-Z][A-FH-NPR-Z0-9]NNNN", r"[A-FH-NPR-Z]{2,3}N{4}"),
-    "EU-D": (r"L{1,3}L{1,2}#N{0,3}[EH]?", r"L{1,3}#N{2,5}"),
-    "EU-DK": (r"LL#N{3,4}",),
-    "EU-E": ("NNNN[B-DF-HJ-NPR-TV-Z]{3}", r"L{1,2}N{4}L{1,2}"),
-    "EU-EST": ("NNNLLL",),
+    "EU-CZ": ("#[A-FH-NPR-VX-Z][A-FH-NPR-VX-Z0-9]NNNN", "L{2,3}N{4}"),
+    "EU-D": ("L{1,3}L{1,2}#N{0,3}[EH]?", "L{1,3}#N{2,5}", "L{1,3}0[3-7]N{2,4}", "0N{3,6}L?"),
+    "EU-DK": ("[A-HJ-NPR-VX-Z]{2}#N{3,4}",),
+    "EU-E": (f"[HR]?NNNN{_SPANISH}{{3}}", "L{1,2}N{4}L{1,2}", "(?:CC|CD|OI)N{5,6}"),
+    "EU-EST": ("NNNLLL", "NNLL"),
     "EU-F": (
         "[A-HJ-NP-TV-Z]{2}NNN[A-HJ-NP-TV-Z]{2}",
-        r"#N{0,3}[A-HJ-NP-TV-Z]{2,3}(?:NN|2[AB])",
+        "#N{0,3}[A-HJ-NP-TV-Z]{2,3}(?:NN|2[AB]|97N)",
     ),
-    "EU-FIN": (r"L{2,3}#N{0,2}",),
-    "EU-GB": ("[A-HJ-PR-Z]{2}NN[A-HJ-PR-Z]{3}", r"L#N{0,2}LLL", r"LLL#N{0,2}L", r"L{1,3}#N{1,3}"),
-    "EU-GR": ("[ABEZHIKMNOPTYX]{3}#NNN",),
+    "EU-FIN": ("L{2,3}#N{0,2}",),
+    "EU-GB": (
+        f"[A-HJ-PR-Y]{{2}}NN{_BRITISH}{{3}}",
+        f"(?:{_BRITISH_YEAR}#N{{0,2}}|Q#NN){_BRITISH}{{3}}",
+        f"{_BRITISH}{{3}}#N{{0,2}}{_BRITISH_YEAR}",
+        "[A-PR-Z]{1,3}#N{0,3}",
+        "#N{0,3}[A-PR-Z]{1,3}",
+    ),
+    "EU-GR": ("[ABEZHIKMNOPTYX]{3}#N{1,3}",),
     "EU-H": ("LLLNNN", "LLLLNNN"),
-    "EU-HR": (r"LLN{3,4}L{1,2}",),
-    "EU-I": ("[A-HJ-NPR-TV-Z]{2}NNN[A-HJ-NPR-TV-Z]{2}", r"LL[A-Z0-9]N{5}"),
-    "EU-IRL": (r"N{2}[12]?L{1,2}#N{0,5}",),
+    "EU-HR": ("LLN{3,4}[A-PR-VZ]{1,2}",),
+    "EU-I": (f"{_ITALIAN}{{2}}NNN{_ITALIAN}{{2}}", "LL[A-Z0-9]N{5}", f"{_ITALIAN}{{2}}N{{5}}"),
+    "EU-IRL": (f"N{{2}}[12]?{_IRISH}#N{{0,5}}",),
     "EU-IS": ("LLNNN", "LLLNN"),
-    "EU-L": ("LLNNNN", r"N{4,5}"),
+    "EU-L": ("LLNNNN", "N{4,5}"),
     "EU-LT": ("LLLNNN",),
-    "EU-LV": (r"LL#N{0,3}",),
+    "EU-LV": ("L{1,2}#N{0,3}",),
     "EU-M": ("LLLNNN",),
-    "EU-MK": (r"LLN{3,4}LL",),
+    "EU-MK": ("LLN{3,4}LL",),
     "EU-MNE": ("LLLLNNN",),
-    "EU-N": (r"LL#N{3,4}",),
-    # No vowels, C or Q since 1978.
+    "EU-N": ("[A-HJ-NPR-Z]{2}#N{3,4}",),
     "EU-NL": tuple(
-        form.replace("L", "[BDF-HJ-NPR-TV-Z]")
+        form.replace("L", _DUTCH)
         for form in (
             "LLNNNN", "NNNNLL", "NNLLNN", "LLNNLL", "LLLLNN", "NNLLLL", "NNLLLN", "NLLLNN",
-            "LLNNNL", "LNNNLL", "LLLNNL", "NLLNNN", "NNNLLN",
+            "LLNNNL", "LNNNLL", "LLLNNL", "NLLNNN", "NNNLLN", "CDNNNN",
         )
     ),
     "EU-P": ("NNNNLL", "NNLLNN", "LLNNNN", "LLNNLL"),
-    "EU-PL": ("L{2,3}(?=[A-Z]*[0-9])[AC-HJ-NPR-Y0-9]{4,5}",),
-    "EU-RO": (r"L{1,2}N{2,3}LLL",),
-    "EU-RUS": (rf"{_CYRILLIC}N{{3}}{_CYRILLIC}{{2}}N{{2,3}}",),
-    "EU-S": ("LLLNN[A-NP-Z0-9]",),
+    "EU-PL": (
+        "[A-PR-Z]L(?:NNNNN|NNNN@|NNN@@|N@NNN|N@@NN|NNNN)",
+        "[A-PR-Z]LL(?:@NNN|NN@@|N@NN|NN@N|N@@N|@@NN|NNNNN?|NNNN@|NNN@@?)",
+        "[A-PR-Z]N(?=.{3,5}$)L+N{0,2}",
+    ),
+    "EU-RO": (
+        f"{_ROMANIAN}NN{_ROMANIAN_SERIAL}", f"BNNN{_ROMANIAN_SERIAL}", f"{_ROMANIAN}N{{3,6}}",
+    ),
+    "EU-RUS": (f"{_CYRILLIC}N{{3}}{_CYRILLIC}{{2}}N{{2,3}}",),
+    "EU-S": (f"{_SWEDISH}{{3}}NN(?:N|[A-HJ-NPR-UW-Z])",),
     "EU-SK": ("LLNNNLL",),
-    "EU-SRB": (r"LLN{3,4}LL",),
-    "EU-TR": (r"NNL{1,3}N{2,4}",),
-    "EU-UA": (rf"{_CYRILLIC}{{2}}N{{4}}{_CYRILLIC}{{2}}",),
+    "EU-SLO": (f"{_SLOVENE}(?=L*N)[A-PR-VZ0-9]{{5}}", "P0N{4}"),
+    "EU-SRB": ("LLN{3,5}LL",),
+    "EU-TR": (
+        f"{_TURKISH_PROVINCE}{_TURKISH}N{{4,5}}",
+        f"{_TURKISH_PROVINCE}{_TURKISH}{{2}}N{{3,4}}",
+        f"{_TURKISH_PROVINCE}{_TURKISH}{{3}}N{{2,3}}",
+    ),
+    "EU-UA": (f"{_CYRILLIC}{{2}}N{{4}}{_CYRILLIC}{{2}}", f"N{{5}}{_CYRILLIC}{{2}}"),
 }  # fmt: skip
 
 # Per state, from the published formats and what the training pool's train split shows often.
@@ -151,8 +183,8 @@ def _pattern(jurisdiction: str) -> re.Pattern[str] | None:
     formats = _FORMATS.get(jurisdiction)
     if formats is None:
         return None
-    kinds = {"L": "[A-Z]", "N": "[0-9]", "#": "[1-9]"}
-    either = re.sub(r"\[[^]]*]|[LN#]", lambda m: kinds.get(m[0], m[0]), "|".join(formats))
+    kinds = {"L": "[A-Z]", "N": "[0-9]", "#": "[1-9]", "@": _POLISH_LETTER}
+    either = re.sub(r"\[[^]]*]|[LN#@]", lambda m: kinds.get(m[0], m[0]), "|".join(formats))
     return re.compile(either)
 
 
