@@ -10,11 +10,14 @@ from typing import Any
 
 from alpr_evidence.bag import SIGNATURE, TAG_MANIFEST, tag_files, write_bag
 from alpr_translog.note import SignerKey, sign_note
+from alpr_translog.proven import ProvenHandOver
+from alpr_translog.proven import to_json as hand_overs_json
 
 FORMAT = "alpr evidence package v1"
 LOG_FOLDER = "data/log/"
 CHECKPOINT = LOG_FOLDER + "checkpoint"
 PROOFS = LOG_FOLDER + "proofs.json"
+HAND_OVERS = LOG_FOLDER + "hand-overs.json"
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,9 @@ class Contents:
     checkpoint: str | None = None
     """A signed checkpoint of the access log; needed when there are proofs."""
     proofs: Sequence[LogProof] = field(default_factory=tuple)
+    hand_overs: Sequence[ProvenHandOver] = field(default_factory=tuple)
+    """Those of the log so far, proven towards the checkpoint: whoever has one of the log's earlier
+    keys alone gets from it to the one that signed."""
 
 
 def seal(target: Path, contents: Contents, signer: SignerKey) -> str:
@@ -65,6 +71,8 @@ def seal(target: Path, contents: Contents, signer: SignerKey) -> str:
             raise ValueError("log proofs need the checkpoint that they lead to")
         payload[CHECKPOINT] = contents.checkpoint.encode()
         payload[PROOFS] = _json([_proof(proof) for proof in contents.proofs])
+        if contents.hand_overs:
+            payload[HAND_OVERS] = hand_overs_json(contents.hand_overs)
     tags = tag_files(
         payload,
         [

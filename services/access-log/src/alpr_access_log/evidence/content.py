@@ -13,6 +13,7 @@ from alpr_access_log.evidence.domain import Asked
 from alpr_access_log.evidence.store import HeldRead, HoldOnIt, Led
 from alpr_evidence.package import Contents, Custody, LogProof
 from alpr_translog.checkpoint import Checkpoint
+from alpr_translog.proven import ProvenHandOver
 
 _ACTIONS = {
     "search": "searched stored reads and was shown it",
@@ -35,6 +36,8 @@ class LogPart:
     note: str
     checkpoint: Checkpoint
     proven: tuple[tuple[Led, dict[str, Any]], ...]
+    hand_overs: tuple[ProvenHandOver, ...] = ()
+    """Those of the log so far, proven towards the checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,7 @@ def contents_of(gathered: Gathered, inventory_number: str, files: Mapping[str, b
             )
             for _, proof in gathered.log.proven
         ],
+        hand_overs=gathered.log.hand_overs,
     )
 
 

@@ -234,6 +234,13 @@ def _checking(sheet: Sheet, cover: Cover) -> None:
     )  # fmt: skip
     sheet.ln(1)
     sheet.words(
+        "LOG-KEY is any verifier key that the access log has had; where it was changed after this "
+        "package was sealed, --hand-overs with the log's address or a saved answer of it leads "
+        "from the new key to the one that signed.",
+        colour=GREY,
+    )
+    sheet.ln(1)
+    sheet.words(
         "A hit alone is neither reasonable suspicion nor probable cause (131.6-4). What persons "
         "verified, and when, is in the alert history.",
         colour=GREY,

@@ -81,7 +81,8 @@ async def log_part(
         except (NotFound, NotCoveredYet, log_reading.SizesImpossible):
             continue  # from before the log, or appended since: not what led here
         proven.append((one, proof))
-    return LogPart(note, checkpoint, tuple(proven))
+    hand_overs = await log_reading.proven_hand_overs(evidence.log, agency_id, checkpoint.size)
+    return LogPart(note, checkpoint, tuple(proven), tuple(hand_overs))
 
 
 async def _until_covered(the_log: Log, agency_id: str, record_id: UUID) -> None:

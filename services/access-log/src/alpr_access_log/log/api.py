@@ -1,7 +1,9 @@
 """The verifiable log over HTTP: C2SP tlog-tiles under `/v1/log/<agency>`, and proofs.
 
 Checkpoint and keys are public: they tell a size and a hash, and what a witness cannot fetch it
-cannot hold against the log. Everything else is for those of the agency who may read its records.
+cannot hold against the log. So are hand-overs with their proofs, which are a few hashes more: a
+court that has an evidence package has no account here. Everything else is for those of the agency
+who may read its records.
 """
 
 from typing import Annotated, Any
@@ -60,12 +62,13 @@ def _public(routes: APIRouter) -> None:
 
     @routes.get("/hand-overs", dependencies=[Depends(public)])
     async def hand_overs(
-        agency_id: AgencyId, log: TheLog, response: Response
+        agency_id: AgencyId, log: TheLog, response: Response, size: Size = None
     ) -> dict[str, list[dict[str, Any]]]:
         """Entries that hand the log over from one key to the next: from the key that you have to
-        the one that signs now. They tell keys, sizes and roots."""
+        the one that signs now. They tell keys, sizes and roots. With `size`: proven towards a
+        checkpoint of that size, as an evidence package has one."""
         response.headers.update(_ALWAYS_ASK)
-        return {"items": await log_reading.hand_overs(log, agency_id)}
+        return {"items": await log_reading.hand_overs(log, agency_id, size)}
 
 
 def _files(routes: APIRouter, gate: Gate) -> None:

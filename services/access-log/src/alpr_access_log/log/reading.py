@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,7 @@ from alpr_common.postgres import Connection, Database
 from alpr_translog.checkpoint import Checkpoint
 from alpr_translog.merkle import HashOf, consistency_proof, inclusion_proof, leaf_hash
 from alpr_translog.note import NoteInvalid, VerifierKey
+from alpr_translog.proven import ProvenHandOver
 from alpr_translog.tiles import TILE_WIDTH, Bundle, Tile, encode_bundle, parse_path
 
 
@@ -76,17 +77,44 @@ async def key_at(log: Log, agency_id: str, size: int | None = None) -> VerifierK
     return lineage.last if size is None else lineage.key_at(size)
 
 
-async def hand_overs(log: Log, agency_id: str) -> list[dict[str, Any]]:
-    """Indexes and entries by which the log was handed over from one key to the next."""
+async def hand_overs(log: Log, agency_id: str, size: int | None = None) -> list[dict[str, Any]]:
+    """`proven_hand_overs` as they are served."""
+    return [one.to_json() for one in await proven_hand_overs(log, agency_id, size)]
+
+
+async def proven_hand_overs(
+    log: Log, agency_id: str, size: int | None = None
+) -> list[ProvenHandOver]:
+    """The entries by which the log was handed over from one key to the next. With `size` each has
+    the proofs that a checkpoint of that size is of the log that was handed over.
+
+    Raises `NotFound`, `SizesImpossible`, `LogRewritten`, `KeyNotHeld`.
+    """
     async with log.database.transaction(agency_id) as connection:
         found = await log_store.hand_overs(connection, agency_id)
         lineage = (await signing_of(connection, log.keys, agency_id)).lineage
-    at = {one.size for one in lineage.hand_overs}
-    return [
-        {"index": index, "entry": b64encode(entry).decode()}
-        for index, entry in found
-        if index in at
-    ]
+        at = {one.size for one in lineage.hand_overs}
+        taken = [ProvenHandOver(index, entry) for index, entry in found if index in at]
+        if size is None:
+            return taken
+        size = _size(await _newest(connection, agency_id), size)
+        return [await _proven(connection, agency_id, one, size) for one in taken]
+
+
+async def _proven(
+    connection: Connection, agency_id: str, one: ProvenHandOver, size: int
+) -> ProvenHandOver:
+    """With its proofs towards the tree of that size."""
+    old, new = sorted((one.index, size))
+    consistency: tuple[bytes, ...] = ()
+    if old:
+        consistency = await _path(connection, agency_id, lambda h: consistency_proof(h, old, new))
+    inclusion = None
+    if one.index < size:
+        inclusion = await _path(
+            connection, agency_id, lambda h: inclusion_proof(h, one.index, size)
+        )
+    return replace(one, consistency=consistency, inclusion=inclusion)
 
 
 async def file(log: Log, agency_id: str, path: str) -> File:
@@ -193,8 +221,14 @@ async def _newest(connection: Connection, agency_id: str) -> StoredCheckpoint:
 async def _proof(
     connection: Connection, agency_id: str, prove: Callable[[HashOf], list[bytes]]
 ) -> list[str]:
+    return [b64encode(part).decode() for part in await _path(connection, agency_id, prove)]
+
+
+async def _path(
+    connection: Connection, agency_id: str, prove: Callable[[HashOf], list[bytes]]
+) -> tuple[bytes, ...]:
     found = await fetched(connection, agency_id, spans_of(prove))
-    return [b64encode(part).decode() for part in prove(hash_of(found))]
+    return tuple(prove(hash_of(found)))
 
 
 def _entry(leaf: StoredLeaf) -> dict[str, Any]:
