@@ -7,12 +7,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import httpx
 
 from alpr_alerts.consumers import GROUP
 from alpr_common.auth import Principal, TokenIssuer
+from alpr_common.errors import Outage
 from alpr_common.kafka import Publisher
 from alpr_common.messages.hit import Hit
 from alpr_common.topics import HITS
@@ -73,7 +75,7 @@ class AlertsClient:
         if after is not None:
             headers["Last-Event-ID"] = str(after)
         async with self.http.stream(
-            "GET", f"{url or self.url}/v1/alerts/stream", headers=headers, timeout=30
+            "GET", f"{url or self.url}/v1/alerts/stream", headers=headers, timeout=60
         ) as response:
             assert response.status_code == 200
             assert response.headers["content-type"].startswith("text/event-stream")
@@ -119,10 +121,18 @@ class AlertsLine:
         return AlertsClient(self.http, url or self.url, {"Authorization": f"Bearer {token}"})
 
     async def publish(self, *hits: Hit) -> None:
+        """Each until it is acknowledged, as the matcher would: a hit told twice is one hit."""
         for one in hits:
-            await self.publisher.publish(HITS, one.read.match_key, one.to_bytes())
+            await eventually(partial(self._published, one), 120, what="Kafka takes the hit")
 
-    async def handled(self, deadline_seconds: float = 30) -> None:
+    async def _published(self, one: Hit) -> bool:
+        try:
+            await self.publisher.publish(HITS, one.read.match_key, one.to_bytes())
+        except Outage:
+            return False
+        return True
+
+    async def handled(self, deadline_seconds: float = 120) -> None:
         """Wait until every hit on the topic has been handled and committed."""
 
         async def done() -> bool:

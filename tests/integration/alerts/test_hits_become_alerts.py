@@ -120,7 +120,8 @@ async def test_a_malformed_hit_goes_to_its_dead_letters_and_the_rest_goes_on(
     await line.handled()
     assert len(await of_plate(line, "STRANG")) == 1
     dead = await everything(line.stack.kafka_bootstrap_servers, HITS.dead_letter_name)
-    reasons = [d.headers["alpr-dead-letter-reason"].decode() for d in dead]
+    # By what was put aside: a batch that a rebalance has handled again puts it aside again.
+    reasons = {d.value: d.headers["alpr-dead-letter-reason"].decode() for d in dead}.values()
     assert len(reasons) == 3
     assert any("belongs to" in r for r in reasons)
     assert any("does not serve" in r for r in reasons)
@@ -143,11 +144,11 @@ async def test_killing_the_service_mid_way_loses_and_doubles_nothing(
     async def some() -> bool:
         return len(await line.person().alerts()) >= 20
 
-    await eventually(some, 30, what="the first of the alerts")
+    await eventually(some, 120, what="the first of the alerts")
     await asyncio.to_thread(alerts_process.kill)
     await feeding
     await asyncio.to_thread(alerts_process.start)
-    await line.handled(60)
+    await line.handled()
 
     found = [a for a in await line.person().alerts() if a["plate"].startswith("K1LL")]
     assert Counter(a["plate"] for a in found) == {plate(n): 2 for n in range(60)}
@@ -164,7 +165,7 @@ async def test_killing_the_service_mid_way_loses_and_doubles_nothing(
         assert len({c.change_id for c in changes}) == len({(c.alert_id, c.step) for c in changes})
         return True
 
-    await eventually(told, 30, interval_seconds=0.5, what="every alert is told on its topic")
+    await eventually(told, 60, interval_seconds=0.5, what="every alert is told on its topic")
 
 
 async def test_two_replicas_share_the_hits_and_raise_each_alert_once(

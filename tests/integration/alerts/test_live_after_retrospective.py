@@ -70,7 +70,7 @@ async def told_of(line: AlertsLine, alert_id: str, count: int) -> list[AlertChan
         }
         return list(changes.values()) if len(changes) >= count else []
 
-    return await eventually(found, 30, interval_seconds=0.3, what=f"{count} changes are told")
+    return await eventually(found, 60, interval_seconds=0.3, what=f"{count} changes are told")
 
 
 async def figure(line: AlertsLine, name: str) -> float:
@@ -156,7 +156,7 @@ async def test_what_somebody_answered_does_not_start_again_but_says_that_it_was_
         answer = await line.person().step(calm["alert_id"], step, **body)
         assert answer.status_code == 200, answer.text
     answered = await of_plate(line, plate)
-    async with asyncio.timeout(30), line.person().stream() as events:
+    async with asyncio.timeout(120), line.person().stream() as events:
         await line.publish(live)
         told = await anext(events)
         assert told.alert["alert_id"] == calm["alert_id"], "whoever looks at it sees it anew"

@@ -49,7 +49,7 @@ async def test_hits_that_come_while_postgresql_is_away_become_alerts_when_it_is_
         async def unready() -> bool:
             return not await asyncio.to_thread(process.is_ready)
 
-        await eventually(unready, 20, interval_seconds=0.3, what="the service says it is unready")
+        await eventually(unready, 60, interval_seconds=0.3, what="the service says it is unready")
         refused = await officer.step(str(hit(0).hit_id), "accept", **SEEN)
         assert refused.status_code == 503
         assert refused.headers["retry-after"]
@@ -62,7 +62,7 @@ async def test_hits_that_come_while_postgresql_is_away_become_alerts_when_it_is_
                 told.add(event.alert["plate"])
             if len(told) == 8:
                 break
-    await line.handled(60)
+    await line.handled()
     found = Counter(a["plate"] for a in await officer.alerts())
     assert found == {"BEF0RE": 1, **{f"PGDWN{n}": 1 for n in range(8)}}
     dead = await everything(line.stack.kafka_bootstrap_servers, HITS.dead_letter_name)
@@ -90,13 +90,13 @@ async def test_steps_taken_while_kafka_is_away_are_told_when_it_is_back(
         accepted = {str(c.alert_id) for c in changes if c.step == "accepted"}
         return accepted >= set(alerts)
 
-    await eventually(told, 90, interval_seconds=1, what="the steps are told on the topic")
+    await eventually(told, 120, interval_seconds=1, what="the steps are told on the topic")
     await line.publish(hit(0, plate="AFTER1"))
 
     async def raised() -> bool:
         return any(a["plate"] == "AFTER1" for a in await officer.alerts())
 
-    await eventually(raised, 60, interval_seconds=0.5, what="hits become alerts again")
+    await eventually(raised, 120, interval_seconds=0.5, what="hits become alerts again")
 
 
 async def test_the_service_waits_for_postgresql_when_it_starts_first(

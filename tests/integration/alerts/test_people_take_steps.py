@@ -32,18 +32,36 @@ async def raised(line: AlertsLine, plate: str, **fields: Any) -> str:
     return alert_id
 
 
-async def audited(line: AlertsLine, subject: str, count: int) -> list[AuditRecord]:
-    """The audit records about a subject, once there are that many, in order."""
+async def audited(
+    line: AlertsLine, subject: str, count: int, by: str | None = None
+) -> list[AuditRecord]:
+    """The audit records about a subject (and by somebody), once there are that many, in order."""
 
     async def found() -> list[AuditRecord]:
         received = await everything(line.stack.kafka_bootstrap_servers, AUDIT)
         records = {
             r.audit_id: r for r in (AuditRecord.from_bytes(m.value or b"") for m in received)
         }
-        about = [r for r in records.values() if r.subject == subject]
+        about = [
+            r for r in records.values() if r.subject == subject and by in (None, r.person_name)
+        ]
         return about if len(about) >= count else []
 
-    return await eventually(found, 15, interval_seconds=0.3, what=f"{count} records of {subject}")
+    return await eventually(found, 60, interval_seconds=0.3, what=f"{count} records of {subject}")
+
+
+async def told(line: AlertsLine, alert_id: str, count: int) -> list[AlertChanged]:
+    """What the topic tells of an alert, once there are that many changes, in order."""
+
+    async def found() -> list[AlertChanged]:
+        received = await everything(line.stack.kafka_bootstrap_servers, ALERTS)
+        changes = (
+            AlertChanged.from_bytes(m.value or b"") for m in received if m.key == alert_id.encode()
+        )
+        each = {change.change_id: change for change in changes}
+        return list(each.values()) if len(each) >= count else []
+
+    return await eventually(found, 60, interval_seconds=0.3, what=f"{count} changes of {alert_id}")
 
 
 @pytest.mark.policy("131.6-4a", "131.6-4b", "131.6-6")
@@ -86,11 +104,7 @@ async def test_an_alert_is_walked_to_enforced_and_every_step_is_kept_and_told(
         ("alert.status", "Dispatcher Weber", "done"),
         ("alert.enforce", "Officer Lopez", "done"),
     ]
-    changes = [
-        AlertChanged.from_bytes(m.value or b"")
-        for m in await everything(line.stack.kafka_bootstrap_servers, ALERTS)
-        if m.key == alert_id.encode()
-    ]
+    changes = await told(line, alert_id, 5)
     assert [(c.sequence, c.state.value) for c in changes] == [
         (1, "new"), (2, "accepted"), (3, "accepted"), (4, "actionable"), (5, "enforced"),
     ]  # fmt: skip
@@ -230,13 +244,11 @@ async def test_looking_at_alerts_is_recorded(line: AlertsLine) -> None:
     curious = line.person(principal(name="Officer Curious"))
     await curious.get(f"/{alert_id}")
     await curious.get(open="true")
-    (look,) = [
-        r for r in await audited(line, f"alert:{alert_id}", 1) if r.person_name == "Officer Curious"
-    ]
+    (look,) = await audited(line, f"alert:{alert_id}", 1, "Officer Curious")
     assert (look.action, look.outcome, look.service) == ("alert.viewed", "done", "alerts")
-    listed = [r for r in await audited(line, "alerts", 1) if r.person_name == "Officer Curious"]
-    assert [r.action for r in listed] == ["alerts.listed"]
-    assert listed[0].details["states"] == "accepted,actionable,new"
+    (listed,) = await audited(line, "alerts", 1, "Officer Curious")
+    assert listed.action == "alerts.listed"
+    assert listed.details["states"] == "accepted,actionable,new"
 
 
 async def test_the_list_is_paged_newest_first_without_gap_or_double(line: AlertsLine) -> None:

@@ -49,7 +49,7 @@ async def looks(line: AlertsLine, name: str, count: int) -> list[AuditRecord]:
         ]
         return of_person if len(of_person) >= count else []
 
-    return await eventually(found, 15, interval_seconds=0.3, what=f"{count} looks of {name}")
+    return await eventually(found, 60, interval_seconds=0.3, what=f"{count} looks of {name}")
 
 
 @pytest.mark.policy("131.7-1b", "131.7-3a", "131.6-4a")

@@ -42,7 +42,7 @@ async def test_alerts_end_lose_their_reads_and_the_log_says_so(
         officer = line.person()
         async with officer.stream(after=0) as events:
             await line.publish(hit(0, plate="PROC1", began_at=passed_at))
-            seen = [await asyncio.wait_for(anext(events), 60) for _ in range(2)]
+            seen = [await asyncio.wait_for(anext(events), 90) for _ in range(2)]
         # A tenth of a day before its reads go, nobody having ended it, it is closed.
         assert seen[-1].alert["state"] == "closed"
         alert_id = seen[-1].alert["alert_id"]
@@ -66,7 +66,7 @@ async def test_alerts_end_lose_their_reads_and_the_log_says_so(
         assert [s["step"] for s in record.json()["history"]] == ["raised", "expired"]
     await publisher.stop()
     await eventually(
-        lambda: logged(services), 60, interval_seconds=0.5, what="the log has the certificates"
+        lambda: logged(services), 120, interval_seconds=0.5, what="the log has the certificates"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 
 import asyncpg
 import httpx
@@ -23,7 +24,7 @@ async def take(
 ) -> list[Event]:
     """The next `count` events."""
     found: list[Event] = []
-    async with asyncio.timeout(30), client.stream(after, url) as events:
+    async with asyncio.timeout(90), client.stream(after, url) as events:
         async for event in events:
             found.append(event)
             if len(found) == count:
@@ -38,7 +39,7 @@ async def position(client: AlertsClient) -> int:
 @pytest.mark.policy("131.3-alert")
 async def test_a_new_alert_and_each_change_of_it_arrive_without_asking(line: AlertsLine) -> None:
     officer = line.person()
-    async with asyncio.timeout(30), officer.stream() as events:
+    async with asyncio.timeout(90), officer.stream() as events:
         began = time.monotonic()
         await line.publish(hit(0, plate="L1VE01"))
         new = await anext(events)
@@ -93,7 +94,7 @@ async def test_a_stream_says_at_once_where_it_began_so_that_one_that_breaks_earl
 
     async def first_id(**headers: str) -> str:
         async with (
-            asyncio.timeout(20),
+            asyncio.timeout(60),
             line.http.stream(
                 "GET", f"{line.url}/v1/alerts/stream", headers={**officer.headers, **headers}
             ) as answer,
@@ -131,14 +132,14 @@ async def test_every_replica_streams_what_any_replica_did(
     start = await position(officer)
     async with officer.stream(url=second.url) as there, officer.stream() as here:
         await line.publish(hit(0, plate="TW1N01"))
-        first_there = await asyncio.wait_for(anext(there), 20)
-        first_here = await asyncio.wait_for(anext(here), 20)
+        first_there = await asyncio.wait_for(anext(there), 60)
+        first_here = await asyncio.wait_for(anext(here), 60)
         assert first_there.position == first_here.position == start + 1
         done = await line.person(url=second.url).step(
             first_there.alert["alert_id"], "accept", **SEEN
         )
         assert done.status_code == 200
-        assert (await asyncio.wait_for(anext(here), 20)).alert["state"] == "accepted"
+        assert (await asyncio.wait_for(anext(here), 60)).alert["state"] == "accepted"
     # A reader whose replica is gone goes on at another one where it was.
     await asyncio.to_thread(second.terminate)
     resumed = await take(officer, 1, start + 1)
@@ -147,7 +148,7 @@ async def test_every_replica_streams_what_any_replica_did(
 
 async def test_a_stream_outlives_the_database_connections_that_feed_it(line: AlertsLine) -> None:
     officer = line.person()
-    async with asyncio.timeout(30), officer.stream() as events:
+    async with asyncio.timeout(90), officer.stream() as events:
         administrator = await asyncpg.connect(line.stack.postgres_admin_dsn)
         try:
             cut = await administrator.fetch(
@@ -166,17 +167,18 @@ async def test_another_agency_hears_nothing(line: AlertsLine) -> None:
     stranger = line.person(agency_id=OTHER_AGENCY)
     async with stranger.stream(after=0) as events:
         await line.publish(hit(0, plate="PR1VAT"), hit(0, plate="THE1RS", agency_id=OTHER_AGENCY))
-        first = await asyncio.wait_for(anext(events), 20)
+        first = await asyncio.wait_for(anext(events), 60)
         assert first.alert["plate"] == "THE1RS"
 
 
 @pytest.mark.policy("131.6-1")
 async def test_a_stream_ends_when_its_token_does(line: AlertsLine) -> None:
-    brief = line.person(token_seconds=2)
+    # Tokens count in whole seconds, and a busy machine stops for some before the stream is open.
+    brief = line.person(token_seconds=6)
     began = time.monotonic()
-    async with asyncio.timeout(20), brief.stream() as events:
+    async with asyncio.timeout(60), brief.stream() as events:
         assert [event async for event in events] == []
-    assert 0.5 < time.monotonic() - began < 10
+    assert 3 < time.monotonic() - began < 30
     refused = await brief.get("/stream")
     assert refused.status_code == 401
 
@@ -184,7 +186,7 @@ async def test_a_stream_ends_when_its_token_does(line: AlertsLine) -> None:
 async def test_heartbeats_come_while_nothing_happens(line: AlertsLine) -> None:
     officer = line.person()
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(60),
         line.http.stream("GET", f"{line.url}/v1/alerts/stream", headers=officer.headers) as answer,
     ):
         beats = 0
@@ -206,7 +208,7 @@ async def test_a_resume_point_that_is_none_is_refused_and_one_of_the_future_wait
         assert answer.status_code == 400, bad
     async with officer.stream(after=10**12) as events:
         await line.publish(hit(0, plate="FUTUR1"))
-        assert (await asyncio.wait_for(anext(events), 20)).alert["plate"] == "FUTUR1"
+        assert (await asyncio.wait_for(anext(events), 60)).alert["plate"] == "FUTUR1"
 
 
 async def test_closed_streams_leave_nothing_behind_and_open_ones_do_not_hold_up_the_end(
@@ -216,24 +218,24 @@ async def test_closed_streams_leave_nothing_behind_and_open_ones_do_not_hold_up_
         text = (await line.http.get(f"{line.url}/metrics")).text
         return next(x for x in text.splitlines() if x.startswith("alpr_alert_streams_open "))
 
-    async def none_open() -> bool:
-        return (await open_streams()).endswith(" 0.0")
+    async def are_open(count: int) -> bool:
+        return (await open_streams()).endswith(f" {count}.0")
 
-    await eventually(none_open, 10, what="no stream is open")
+    await eventually(partial(are_open, 0), 60, what="no stream is open")
     officer = line.person()
     async with officer.stream(), officer.stream():
-        assert (await open_streams()).endswith(" 2.0")
-    await eventually(none_open, 10, what="no stream is open")
+        await eventually(partial(are_open, 2), 60, what="two streams are open")
+    await eventually(partial(are_open, 0), 60, what="no stream is open")
 
     ended = False
     async with officer.stream() as events:
         began = time.monotonic()
-        stopping = asyncio.ensure_future(asyncio.to_thread(alerts_process.terminate))
+        stopping = asyncio.ensure_future(asyncio.to_thread(alerts_process.terminate, 60))
         try:
             ended = [event async for event in events] == []
-        except httpx.RemoteProtocolError:
+        except (httpx.RemoteProtocolError, httpx.ReadError):
             ended = True
         await stopping
-        assert time.monotonic() - began < 12
+        assert time.monotonic() - began < 30
     assert ended
     await asyncio.to_thread(alerts_process.start)
