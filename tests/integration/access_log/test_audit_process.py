@@ -20,7 +20,7 @@ from alpr_common.auth import Principal, TokenIssuer
 from alpr_common.policy import Role
 from alpr_local.processes import Services
 from tests.integration.access_log.conftest import OURS, search_body
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -42,6 +42,8 @@ def test_one_command_makes_the_whole_package_with_what_identity_says(
         body = search_body()
         done = httpx.post(f"{url}/v1/searches", json=body, headers=officer, timeout=60)
         assert done.status_code == 200, done.text
+    checkpoint = f"{url}/v1/log/{OURS}/checkpoint"
+    wait_until(lambda: "\n2\n" in httpx.get(checkpoint, timeout=60).text, 60, what="both covered")
 
     out = tmp_path / "audit"
     begin = (datetime.now(UTC) - timedelta(days=2)).date().isoformat()

@@ -102,10 +102,11 @@ class Line:
 
         async def raised() -> str | None:
             page = await self.call("alerts", "GET", "/v1/alerts?open=true", ann)
+            assert page.status_code == 200, page.text
             mine = [a for a in page.json()["items"] if a["read"]["read_id"] == str(read.read_id)]
             return mine[0]["alert_id"] if mine else None
 
-        alert_id = await eventually(raised, 40, interval_seconds=0.3, what="the alert")
+        alert_id = await eventually(raised, 120, interval_seconds=0.3, what="the alert")
         seen = {"characters_match": True, "state_matches": True}
         done = await self.call("alerts", "POST", f"/v1/alerts/{alert_id}/accept", ann, json=seen)
         assert done.status_code == 200, done.text
@@ -117,11 +118,12 @@ class Line:
 
         async def placed() -> dict[str, Any] | None:
             page = await self.log("GET", "/v1/holds", kim)
+            assert page.status_code == 200, page.text
             mine = [h for h in page.json()["items"] if h["alert_id"] == alert_id]
             return mine[0] if mine and mine[0]["held_count"] == 1 else None
 
         hold: dict[str, Any] | None = await eventually(
-            placed, 40, interval_seconds=0.3, what="the hold"
+            placed, 120, interval_seconds=0.3, what="the hold"
         )
         assert hold is not None
         return hold
@@ -129,7 +131,7 @@ class Line:
 
 @pytest.fixture
 async def line(services: Services) -> AsyncIterator[Line]:
-    services.start_all("access-log", "alerts")
+    services.start_all("access-log", "alerts", deadline_seconds=240)
     publisher = Publisher(services.stack.kafka_bootstrap_servers)
     async with httpx.AsyncClient(timeout=60) as http:
         yield Line(services, http, publisher)
@@ -151,6 +153,7 @@ async def test_an_accepted_alert_becomes_a_sealed_package_that_checks_offline(
     hold = await line.hold_of(alert_id)
     assert hold["case_number"] == "26-000123"
     await _searched(line, read)
+    await _told_to_the_log(line, alert_id)
 
     kim = line.person("Kim", Role.SUPERVISOR)
     asked = {"purpose": "stolen_vehicle", "case_number": "26-000123", "alert_ids": [alert_id]}
@@ -184,13 +187,25 @@ async def _searched(line: Line, read: Read) -> None:
         answer = await line.log("POST", "/v1/searches", ann, json=said)
         return answer.json() if answer.json().get("items") else None
 
-    page = await eventually(found, 30, interval_seconds=0.3, what="the read")
+    page = await eventually(found, 120, interval_seconds=0.3, what="the read")
     picture = await line.log(
         "GET",
         f"/v1/reads/{read.read_id}/pictures/plate?access_id={page['access_id']}",
         ann,
     )
     assert picture.status_code == 200
+
+
+async def _told_to_the_log(line: Line, alert_id: str) -> None:
+    """What alerts records of a step comes by a topic of its own, behind the hold perhaps."""
+    auditor = line.person("Audrey", Role.AUDITOR)
+
+    async def told() -> bool:
+        page = await line.log("GET", "/v1/searches?action=alert.accept", auditor)
+        assert page.status_code == 200, page.text
+        return f"alert:{alert_id}" in {one["subject"] for one in page.json()["items"]}
+
+    await eventually(told, 120, interval_seconds=0.3, what="the log knows who accepted")
 
 
 def _holds_everything(file: Path, read: Read, alert_id: str) -> None:
