@@ -74,9 +74,9 @@ _FORMATS: dict[str, tuple[str, ...]] = {
     ),
     "EU-P": ("NNNNLL", "NNLLNN", "LLNNNN", "LLNNLL"),
     "EU-PL": (
-        "[A-PR-Z]L(?:NNNNN|NNNN@|NNN@@|N@NNN|N@@NN|NNNN)",
-        "[A-PR-Z]LL(?:@NNN|NN@@|N@NN|NN@N|N@@N|@@NN|NNNNN?|NNNN@|NNN@@?)",
-        "[A-PR-Z]N(?=.{3,5}$)L+N{0,2}",
+        "[B-HJ-PR-WZ]L(?:NNNNN|NNNN@|NNN@@|N@NNN|N@@NN|NNNN)",
+        "[B-HJ-PR-WZ]LL(?:@NNN|NN@@|N@NN|NN@N|N@@N|@@NN|NNNNN?|NNNN@|NNN@@?)",
+        "[B-HJ-PR-WZ]N(?=.{3,5}$)L+N{0,2}",
     ),
     "EU-RO": (
         f"{_ROMANIAN}NN{_ROMANIAN_SERIAL}", f"BNNN{_ROMANIAN_SERIAL}", f"{_ROMANIAN}N{{3,6}}",
