@@ -29,7 +29,7 @@ from alpr_matcher.store import Page
 from alpr_matcher.telling import TopicRelay
 from tests.integration.matcher.line import AGENCY, OTHER_AGENCY, Topic, plate_of, until
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.integration
 
 HEADER = "plate,category,reason\n"
 OFFICER = Principal("p-1", "Pat Officer", AGENCY, Role.OFFICER, "s-1", None, None)

@@ -15,14 +15,26 @@ from alpr_common.plates import match_key
 from alpr_common.policy import Role
 from alpr_common.topics import AUDIT, HOTLIST, HOTLIST_PATTERNS
 from alpr_local.processes import ServiceProcess, Services
-from tests.integration.matcher.line import AGENCY, OTHER_AGENCY, Topic, client, person, until
+from tests.integration.matcher.line import (
+    AGENCY,
+    OTHER_AGENCY,
+    Topic,
+    client,
+    expire,
+    person,
+    until,
+)
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
 def matcher(services: Services) -> ServiceProcess:
-    quick = {"ALPR_MATCHER_UPKEEP_SECONDS": "0.2", "ALPR_MATCHER_EXPIRED_KEPT_SECONDS": "0"}
+    quick = {
+        "ALPR_MATCHER_UPKEEP_SECONDS": "0.2",
+        "ALPR_MATCHER_EXPIRY_SWEEP_SECONDS": "0.2",
+        "ALPR_MATCHER_EXPIRED_KEPT_SECONDS": "0",
+    }
     return services.start("matcher", environment=quick)
 
 
@@ -234,7 +246,7 @@ async def test_officers_do_not_keep_lists_and_a_source_is_taken_once(
     assert manual.status_code == 400
 
 
-async def test_a_pattern_is_told_by_its_entry_and_taken_back_when_it_is_retracted(
+async def test_a_pattern_is_told_by_its_entry_and_taken_back_when_it_is_retracted_or_expires(
     services: Services, officer: httpx.AsyncClient
 ) -> None:
     entry = await added(
@@ -246,29 +258,27 @@ async def test_a_pattern_is_told_by_its_entry_and_taken_back_when_it_is_retracte
         vehicle_year=2019,
     )
     assert (entry["plate"], entry["forbidden_hit_kinds"]) == ("AB?12*", ["lookalike"])
-    key = entry["entry_id"].encode()
     found = await officer.get("/v1/hotlist/entries", params={"plate": "ABC1299"})
     assert [e["entry_id"] for e in found.json()["items"]] == [entry["entry_id"]]
     async with Topic(services.stack, HOTLIST_PATTERNS.name) as topic:
 
-        def told(seen: Topic) -> list[bytes | None]:
+        def told(seen: Topic, about: dict[str, Any]) -> list[bytes | None]:
+            key = about["entry_id"].encode()
             return [value for k, value, _ in seen.messages if k == key]
 
-        await until(topic.look, lambda t: len(told(t)) == 1)
-        message = HotListPattern.from_bytes(told(topic)[0] or b"").entry
+        await until(topic.look, lambda t: len(told(t, entry)) == 1)
+        message = HotListPattern.from_bytes(told(topic, entry)[0] or b"").entry
         assert (message.plate, message.vehicle_year) == ("AB?12*", 2019)
         path = f"/v1/hotlist/entries/{entry['entry_id']}/retract"
         assert (await officer.post(path, json={"reason": "Found"})).status_code == 200
-        await until(topic.look, lambda t: told(t)[-1] is None)
-        soon = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
-        expiring = (await added(officer, "XY?34*", expires_at=soon))["entry_id"].encode()
-    async with (
-        Topic(services.stack, HOTLIST_PATTERNS.name) as patterns,
-        Topic(services.stack, HOTLIST.name) as plain,
-    ):
-        await until(plain.look, lambda t: True)
+        await until(topic.look, lambda t: told(t, entry)[-1] is None)
+        brief = await added(officer, "XY?34*")
+        await until(topic.look, lambda t: len(told(t, brief)) == 1)
+        await expire(services.stack, brief["entry_id"])
+        await until(topic.look, lambda t: told(t, brief)[-1] is None)
+    async with Topic(services.stack, HOTLIST.name) as plain:
+        await plain.look()
         assert not any("?" in key or "*" in key for key in plain.records)
-        await until(patterns.look, lambda t: any(k == expiring for k, _, _ in t.messages))
     for plate, title in (("A?*", "too many"), ("AB?12*345678ABC", "not a whole plate")):
         answer = await officer.post(
             "/v1/hotlist/entries",

@@ -1,7 +1,6 @@
 """Who sets malformed reads aside: access-log every one, the worker what it can tell cheaply."""
 
 import json
-from collections import Counter
 
 import pytest
 
@@ -18,7 +17,7 @@ from tests.integration.matcher.line import (
     until,
 )
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.integration
 
 WORKER, STORE = "alpr-matcher-worker", "alpr-access-log"
 
@@ -30,8 +29,8 @@ async def test_every_malformed_read_ends_in_the_dead_letters_listed_or_not(
     listed, unlisted = "L1STED7", "UNL1ST7"
     async with publishing(stack) as publisher:
         await publish_list(publisher, [entry_of(listed)])
-    services.start("matcher-worker", deadline_seconds=120)
-    services.start("access-log", deadline_seconds=120)
+    services.start("matcher-worker")
+    services.start("access-log")
 
     def wrong_latitude(plate: str, number: int) -> bytes:
         said = json.loads(read_of(number, plate).to_bytes())
@@ -49,14 +48,15 @@ async def test_every_malformed_read_ends_in_the_dead_letters_listed_or_not(
             await publisher.publish(READS, match_key(plate), value)
         await publish_reads(publisher, [read_of(4, listed), read_of(5, unlisted)])
 
-        def who(seen: Topic) -> dict[str, Counter[str]]:
-            by_value: dict[bytes | None, Counter[str]] = {}
-            for _, value, headers in seen.messages:
-                group = headers["alpr-dead-letter-group"].decode()
-                by_value.setdefault(value, Counter())[group] += 1
-            return {name: by_value.get(value, Counter()) for name, (_, value) in messages.items()}
+        names = {value: name for name, (_, value) in messages.items()}
 
-        both, stored = Counter([WORKER, STORE]), Counter([STORE])
-        expected = dict.fromkeys(messages, both) | {"unlisted, a wrong field": stored}
+        # A group that was moved in between sets one aside again: sets, then, and no counts.
+        def who(seen: Topic) -> set[tuple[str, str]]:
+            return {
+                (names.get(value or b"", repr(value)), headers["alpr-dead-letter-group"].decode())
+                for _, value, headers in seen.messages
+            }
+
+        every = {(name, group) for name in messages for group in (WORKER, STORE)}
+        expected = every - {("unlisted, a wrong field", WORKER)}
         await until(dead.look, lambda t: who(t) == expected)
-        assert len(dead.messages) == 9, "and nothing else is"

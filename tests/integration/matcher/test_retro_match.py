@@ -26,7 +26,7 @@ from tests.integration.matcher.line import (
     until,
 )
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
