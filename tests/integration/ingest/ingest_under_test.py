@@ -41,6 +41,9 @@ class IngestUnderTest:
         person = Principal("p-1", "Deputy Chief Ray", agency, role, "s-1", None, None)
         return {"Authorization": f"Bearer {issuer.issue(person, datetime.now(UTC))}"}
 
+    async def lets_people_in(self) -> bool:
+        return (await self.http.get("/v1/cameras", headers=self.token())).is_success
+
     async def register(self, camera_id: str, **fields: Any) -> httpx.Response:
         form = {
             "camera_id": camera_id, "name": camera_id, "latitude": 41.78, "longitude": -88.14,
