@@ -53,7 +53,7 @@ class Center(Sightings):
             page = await self.dispatcher.alerts.list(open_only=True)
             return next((a for a in page.items if a.read and a.read.read_id == read_id), None)
 
-        found = await eventually(raised, 60, interval_seconds=0.3, what="the alert")
+        found = await eventually(raised, 90, interval_seconds=0.3, what="the alert")
         assert found is not None
         return found
 
@@ -104,7 +104,7 @@ async def test_the_commands_do_what_the_page_says(center: Center, tmp_path: Path
     script = "\n".join(blocks("bash")).replace("2027-06-30", until)
     done = await asyncio.to_thread(
         subprocess.run, ["bash", "-euc", script], env=variables, cwd=tmp_path, check=False,
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert f'"alert_id": "{alert.alert_id}"' in done.stdout
@@ -138,8 +138,10 @@ async def test_the_functions_do_what_the_page_says(
         following = asyncio.create_task(
             page["follow"](alpr, None, lambda alert, position: shown.append((alert, position)))
         )
-        await eventually(lambda: shown, 60, what="the open alerts")
-        assert first.alert_id in {alert.alert_id for alert, _ in shown}
+        await eventually(
+            lambda: first.alert_id in {alert.alert_id for alert, _ in shown},
+            60, what="the open alerts",
+        )  # fmt: skip
         assert await page["answer"](center.dispatcher, str(first.alert_id)) == "actionable"
 
         def told() -> bool:

@@ -85,7 +85,7 @@ def _typed(variables: dict[str, str], answers: list[tuple[bytes, str]]) -> tuple
     if child == 0:
         command = ["-c", "from alpr_client.command import main; main()", "sign-in"]
         os.execve(sys.executable, [sys.executable, *command], variables)
-    seen, waiting, deadline = b"", list(answers), time.monotonic() + 60
+    seen, waiting, deadline = b"", list(answers), time.monotonic() + 120
     while time.monotonic() < deadline:
         if not select.select([screen], [], [], 1)[0]:
             continue

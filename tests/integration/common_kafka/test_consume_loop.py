@@ -72,8 +72,8 @@ async def test_a_malformed_message_goes_to_the_dead_letters_and_the_rest_goes_on
     handled = Handled()
     async with running(loop_over(topic, publisher, servers, handled)):
         await send(publisher, topic, "one", "malformed two", "three")
-        await eventually(lambda: handled.texts == ["one", "three"], 30)
-        await eventually(lambda: _committed_is(servers, topic, 3), 30)
+        await eventually(lambda: handled.texts == ["one", "three"], 90)
+        await eventually(lambda: _committed_is(servers, topic, 3), 90)
     (dead,) = await everything(servers, topic.dead_letter_name)
     assert dead.value == b"malformed two"
     assert dead.headers["alpr-dead-letter-reason"] == b"MalformedMessage: made to be malformed two"
@@ -97,8 +97,8 @@ async def test_the_one_message_that_the_handler_cannot_take_is_singled_out(
 
     await send(publisher, topic, "one", "poison", "three")
     async with running(loop_over(topic, publisher, servers, handle)):
-        await eventually(lambda: handled == ["one", "three"], 30)
-        await eventually(lambda: _committed_is(servers, topic, 3), 30)
+        await eventually(lambda: handled == ["one", "three"], 90)
+        await eventually(lambda: _committed_is(servers, topic, 3), 90)
     (dead,) = await everything(servers, topic.dead_letter_name)
     assert dead.value == b"poison"
     assert b"cannot take this" in dead.headers["alpr-dead-letter-reason"]
@@ -118,7 +118,7 @@ async def test_an_outage_is_retried_and_never_dead_lettered(
 
     async with running(loop_over(topic, publisher, servers, handle)):
         await send(publisher, topic, "one")
-        await eventually(lambda: handled == ["one"], 30)
+        await eventually(lambda: handled == ["one"], 90)
     assert len(tries) == 4
     assert await everything(servers, topic.dead_letter_name) == []
 
@@ -129,7 +129,7 @@ async def test_too_many_dead_letters_stop_the_consumer_before_the_topic_is_drain
     await send(publisher, topic, *[f"malformed {n}" for n in range(20)])
     loop = loop_over(topic, publisher, servers, Handled(), cap=DeadLetterCap(5), batch_size=2)
     with pytest.raises(DeadLetterCapReached):
-        await asyncio.wait_for(loop.run(), 30)
+        await asyncio.wait_for(loop.run(), 90)
     assert len(await everything(servers, topic.dead_letter_name)) == 5
     assert (await committed(servers, topic)).get(0, (0, ""))[0] <= 6
     assert not loop.is_ready
@@ -146,10 +146,10 @@ async def test_a_handler_that_dies_before_the_commit_gets_its_messages_again(
         await asyncio.Event().wait()
 
     async with running(loop_over(topic, publisher, servers, never_done)):
-        await asyncio.wait_for(arrived.wait(), 30)
+        await asyncio.wait_for(arrived.wait(), 90)
     handled = Handled()
     async with running(loop_over(topic, publisher, servers, handled)):
-        await eventually(lambda: handled.texts == ["one", "two"], 30)
+        await eventually(lambda: handled.texts == ["one", "two"], 90)
 
 
 async def test_idle_is_called_without_any_message(
@@ -162,7 +162,7 @@ async def test_idle_is_called_without_any_message(
 
     loop = loop_over(topic, publisher, servers, Handled(), idle=idle)
     async with running(loop):
-        await eventually(lambda: len(calls) >= 3, 30)
+        await eventually(lambda: len(calls) >= 3, 90)
         assert loop.is_ready
 
 
@@ -173,14 +173,14 @@ async def test_checkpoints_say_what_is_committed_and_a_successor_hears_their_wor
     first, handled = Notebook(), Handled()
     await send(publisher, topic, "one", "two", "three")
     async with running(loop_over(topic, publisher, servers, handled, checkpoints=first)):
-        await eventually(lambda: len(handled.texts) == 3, 30)
+        await eventually(lambda: len(handled.texts) == 3, 90)
         assert (await committed(servers, topic)).get(0) is None, "nothing was said, nothing is done"
         first.to_commit = {partition: (1, "two and three are still open")}
-        await eventually(lambda: _committed_is(servers, topic, 1), 30)
+        await eventually(lambda: _committed_is(servers, topic, 1), 90)
     assert first.heard[0] == ("assigned", {partition: ""})
     second, again = Notebook(), Handled()
     async with running(loop_over(topic, publisher, servers, again, checkpoints=second)):
-        await eventually(lambda: again.texts == ["two", "three"], 30)
+        await eventually(lambda: again.texts == ["two", "three"], 90)
     assert second.heard[0] == ("assigned", {partition: "two and three are still open"})
 
 
@@ -197,12 +197,12 @@ async def test_an_unchanged_checkpoint_is_not_committed_again(
 
     loop._idle = idle
     async with running(loop):
-        await eventually(lambda: _committed_is(servers, topic, 0), 30)
+        await eventually(lambda: _committed_is(servers, topic, 0), 90)
         assert loop._consumer is not None
         commits: list[object] = []
         loop._consumer.commit = commits.append
         seen = len(rounds)
-        await eventually(lambda: len(rounds) > seen + 5, 30)
+        await eventually(lambda: len(rounds) > seen + 5, 90)
         assert commits == []
 
 
@@ -219,15 +219,15 @@ async def test_a_second_consumer_takes_over_partitions_with_their_metadata(serve
             async def all_committed() -> bool:
                 return len(await committed(servers, topic)) == 2
 
-            await eventually(all_committed, 30)
+            await eventually(all_committed, 90)
             first.to_commit = {}
             async with running(loop_over(topic, publisher, servers, Handled(), checkpoints=second)):
                 await eventually(
-                    lambda: any(k == "assigned" and len(m) == 1 for k, m in second.heard), 60
+                    lambda: any(k == "assigned" and len(m) == 1 for k, m in second.heard), 90
                 )
                 taken = [m for k, m in second.heard if k == "assigned" and len(m) == 1][-1]
                 await eventually(
-                    lambda: first.heard[-1][0] == "assigned" and len(first.heard[-1][1]) == 1, 30
+                    lambda: first.heard[-1][0] == "assigned" and len(first.heard[-1][1]) == 1, 90
                 )
         assert ("revoked", dict.fromkeys(keys, "")) in first.heard
         kept = first.heard[-1][1]
@@ -244,4 +244,4 @@ async def test_checkpoints_hear_of_dead_letters_that_their_handler_never_saw(
     notebook = Notebook()
     await send(publisher, topic, "one", "malformed two")
     async with running(loop_over(topic, publisher, servers, Handled(), checkpoints=notebook)):
-        await eventually(lambda: notebook.dead == [(TopicPartition(topic.name, 0), 1)], 30)
+        await eventually(lambda: notebook.dead == [(TopicPartition(topic.name, 0), 1)], 90)

@@ -40,9 +40,9 @@ async def test_a_topic_that_is_there_gets_the_retention_of_the_table(fresh_stack
             return await configured(admin, READS.name) == before
 
         # The broker takes a change before it shows it.
-        await eventually(is_changed, 20, what="the topic keeps reads for longer")
+        await eventually(is_changed, 60, what="the topic keeps reads for longer")
         assert await create_topics(fresh_stack.kafka_bootstrap_servers) == []
-        await eventually(is_as_before, 20, what="the topic is as the table says")
+        await eventually(is_as_before, 60, what="the topic is as the table says")
         for topic in TOPICS:
             kept = await configured(admin, topic.name)
             if topic.retention_seconds is not None:

@@ -33,7 +33,7 @@ def answers(server: S3Server) -> bool:
 
 
 def make_bucket(server: S3Server, name: str) -> None:
-    httpx.put(f"{server.url}/{name}", trust_env=False).raise_for_status()
+    httpx.put(f"{server.url}/{name}", trust_env=False, timeout=60).raise_for_status()
 
 
 @pytest.fixture(scope="module")

@@ -85,7 +85,7 @@ async def test_a_connection_that_the_server_cuts_is_an_outage_and_the_next_one_w
         with pytest.raises(Outage):  # noqa: PT012 - the block is what is tested
             async with database.transaction("A") as connection:
                 pid = await connection.fetchval("SELECT pg_backend_pid()")
-                await admin.execute("SELECT pg_terminate_backend($1, 5000)", pid)
+                await admin.execute("SELECT pg_terminate_backend($1, 60000)", pid)
                 await connection.execute("SELECT 1")
     finally:
         await admin.close()
@@ -143,7 +143,7 @@ async def test_notifications_arrive_while_listening(database: Database) -> None:
     async with database.listening("a_channel") as queue:
         async with database.transaction() as connection:
             await connection.execute("SELECT pg_notify('a_channel', 'hello')")
-        assert await asyncio.wait_for(queue.get(), 5) == "hello"
+        assert await asyncio.wait_for(queue.get(), 60) == "hello"
 
 
 async def test_a_listener_whose_connection_is_cut_is_told_and_can_be_cancelled(
