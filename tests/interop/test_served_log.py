@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +12,7 @@ from alpr_access_log.log.key import LogKeys
 from alpr_common.postgres import migrate
 from alpr_local.stack import Stack
 from alpr_translog.handover import claimed_by
+from tests.support.go_program import Ask, built
 from tests.support.verifiable_log import KEY, NEXT_KEY, LogUnderTest
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -25,16 +22,14 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 async def test_go_accepts_what_the_service_serves_before_and_after_its_key_is_changed(
     fresh_stack: Stack, tmp_path: Path
 ) -> None:
-    if shutil.which("go") is None:
-        pytest.skip("needs Go, which is not installed")
+    ask_go = built(tmp_path / "tlog")
     await migrate(fresh_stack.postgres_dsn("alpr_access_log_owner"), "alpr_access_log")
     log = await LogUnderTest.on(fresh_stack, tmp_path)
     old, new = (str(key.verifier(log.agency_id)) for key in (KEY, NEXT_KEY))
-    ask_go = built(tmp_path / "tlog")
     try:
         await log.append(5)
         held = [await log.grow(count) for count in (1, 251, 400)]
-        assert ask_go(await publish(log, held, tmp_path / "before"), old) == "good 657"
+        assert said(ask_go, await publish(log, held, tmp_path / "before"), old) == "good 657"
         log.keys = LogKeys(KEY, NEXT_KEY)
         held.append(await log.grow(10))
         both = await publish(log, held, tmp_path / "both")
@@ -44,21 +39,13 @@ async def test_go_accepts_what_the_service_serves_before_and_after_its_key_is_ch
     finally:
         await log.database.close()
     for keys in ((old,), (new,), (old, new)):
-        assert ask_go(both, *keys) == "good 668"
-        assert ask_go(after, *keys) == "good 669"
+        assert said(ask_go, both, *keys) == "good 668"
+        assert said(ask_go, after, *keys) == "good 669"
 
 
-def built(program: Path) -> Callable[..., str]:
-    source = Path(__file__).parent / "tlog"
-    subprocess.run(["go", "build", "-o", str(program), "."], cwd=source, check=True)
-
-    def ask(folder: Path, *keys: str) -> str:
-        command = [str(program), str(folder), *keys]
-        path = {"PATH": os.environ["PATH"]}
-        done = subprocess.run(command, capture_output=True, text=True, env=path)
-        return done.stdout.strip() + done.stderr
-
-    return ask
+def said(ask: Ask, folder: Path, *keys: str) -> str:
+    done = ask(folder, *keys)
+    return done.stdout.strip() + done.stderr
 
 
 async def publish(log: LogUnderTest, held: list[str], folder: Path) -> Path:

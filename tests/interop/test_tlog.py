@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import random
 import shutil
-import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from alpr_translog.handover import claimed_by
 from alpr_translog.merkle import consistency_proof, inclusion_proof
-from alpr_translog.note import SignerKey, VerifierKey
+from alpr_translog.note import SignerKey
 from alpr_translog.tiles import build_tiles, hash_reader
+from tests.support.go_program import Ask, built
 from tests.support.tampering import (
     NEXT,
     SIGNER,
@@ -31,27 +30,10 @@ from tests.support.tampering import (
 
 pytestmark = pytest.mark.slow
 
-Check = Callable[..., "subprocess.CompletedProcess[str]"]
-
 
 @pytest.fixture(scope="module")
-def check(tmp_path_factory: pytest.TempPathFactory) -> Check:
-    """Runs the Go program on a folder with the verifier keys that are given."""
-    if shutil.which("go") is None:
-        pytest.skip("needs Go, which is not installed")
-    program = tmp_path_factory.mktemp("go") / "tlog"
-    source = Path(__file__).parent / "tlog"
-    subprocess.run(["go", "build", "-o", str(program), "."], cwd=source, check=True)
-
-    def run(folder: Path, *keys: VerifierKey) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(program), str(folder), *map(str, keys)],
-            capture_output=True,
-            text=True,
-            env={"PATH": os.environ["PATH"]},
-        )
-
-    return run
+def check(tmp_path_factory: pytest.TempPathFactory) -> Ask:
+    return built(tmp_path_factory.mktemp("go") / "tlog")
 
 
 def publish(
@@ -86,9 +68,7 @@ def _encoded(path: list[bytes]) -> list[str]:
 
 
 @pytest.mark.parametrize("size", [1, 2, 255, 256, 257, 1000])
-def test_go_accepts_our_checkpoints_trees_and_proofs(
-    size: int, tmp_path: Path, check: Check
-) -> None:
+def test_go_accepts_our_checkpoints_trees_and_proofs(size: int, tmp_path: Path, check: Ask) -> None:
     entries = [b"entry %d" % n for n in range(size)]
     held = [note(entries[:n]) for n in (1, 2, 200, 256, 999) if n <= size]
     publish(tmp_path, log_files(entries), entries, held, size)
@@ -101,7 +81,7 @@ def test_go_accepts_our_checkpoints_trees_and_proofs(
 @pytest.mark.parametrize("signers", [(NEXT, SIGNER), (NEXT,)])
 @pytest.mark.parametrize("at", [0, 1, 256, 300])
 def test_go_follows_a_log_that_was_handed_over_to_another_key(
-    at: int, signers: tuple[SignerKey, ...], tmp_path: Path, check: Check
+    at: int, signers: tuple[SignerKey, ...], tmp_path: Path, check: Ask
 ) -> None:
     entries = rotated([b"entry %d" % n for n in range(400)], at)
     held = [note(entries[:n], SIGNER) for n in (1, 200, 300) if n <= at]
@@ -112,7 +92,7 @@ def test_go_follows_a_log_that_was_handed_over_to_another_key(
         assert done.stdout.strip() == "good 401", done.stderr
 
 
-def test_go_agrees_that_a_key_does_not_hand_over_twice(tmp_path: Path, check: Check) -> None:
+def test_go_agrees_that_a_key_does_not_hand_over_twice(tmp_path: Path, check: Ask) -> None:
     entries = rotated([b"entry %d" % n for n in range(9)], 4)
     entries.append(hand_over(entries))
     publish(tmp_path, log_files(entries, NEXT), entries, [], 0)
@@ -121,7 +101,7 @@ def test_go_agrees_that_a_key_does_not_hand_over_twice(tmp_path: Path, check: Ch
 
 @pytest.mark.policy("131.7-3a")
 def test_go_finds_every_tampering_with_what_a_checkpoint_or_a_key_vouches_for(
-    tmp_path: Path, check: Check
+    tmp_path: Path, check: Ask
 ) -> None:
     for trial in range(TRIALS):
         made = attack(trial)
