@@ -51,7 +51,7 @@ def test_all_processes_end_together(local_stack: Stack, end: str, code: int) -> 
         cwd=repository(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=True,
     )
     told = json.loads(done.stdout.splitlines()[-1])

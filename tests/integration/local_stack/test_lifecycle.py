@@ -48,7 +48,7 @@ def holder() -> Iterator[subprocess.Popen[str]]:
     yield process
     # A test that failed half-way still closes its standard input, at which the stack is removed.
     if process.poll() is None:
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
 
 
 def _name(holder: subprocess.Popen[str]) -> str:
@@ -64,7 +64,7 @@ def test_a_stack_leaves_no_process_and_no_file_behind(holder: subprocess.Popen[s
     folder = stack_folder(_name(holder))
     assert set(_running(folder)) == {"kafka", "postgres", "watcher"}
     pids = [PidFile(path).running() for path in (folder / "run").glob("*.pid")]
-    holder.communicate(timeout=60)
+    holder.communicate(timeout=120)
     assert holder.returncode == 0
     assert not folder.exists()
     assert not any(process.is_running() for process in pids if process)
@@ -75,8 +75,8 @@ def test_the_servers_of_a_killed_run_end_and_the_next_run_removes_their_data(
 ) -> None:
     folder = stack_folder(_name(holder))
     os.kill(holder.pid, signal.SIGKILL)
-    holder.communicate(timeout=10)
-    wait_until(lambda: not _running(folder), 40, what="servers and watcher are gone")
+    holder.communicate(timeout=60)
+    wait_until(lambda: not _running(folder), 120, what="servers and watcher are gone")
     assert folder.name in remove_abandoned()
     assert not folder.exists()
 
@@ -99,7 +99,8 @@ def test_a_stopped_stack_keeps_its_ports_but_yields_one_that_was_taken(tmp_path:
 
 
 def test_a_stack_that_is_started_again_right_after_its_owner_was_killed_stays_up() -> None:
-    name = f"{temporary_name()}-again"
+    # Not called like a temporary one: another run would remove it while it has no owner.
+    name = f"again-{temporary_name()}"
     first = subprocess.run(
         [
             sys.executable,
