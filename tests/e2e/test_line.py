@@ -177,7 +177,7 @@ async def test_the_search_finds_a_read_only_with_a_purpose(
         return any(item["read_id"] == str(read.read_id) for item in answer.json()["items"])
 
     # Not so often that one person asks for one plate more than a day allows.
-    await eventually(found, 30, interval_seconds=4, what="the stored read is found")
+    await eventually(found, 60, interval_seconds=8, what="the stored read is found")
 
 
 async def test_restarting_kafka_mid_feed_loses_and_doubles_no_acknowledged_frame(
@@ -210,7 +210,7 @@ async def test_restarting_kafka_mid_feed_loses_and_doubles_no_acknowledged_frame
         assert again == before
         return True
 
-    await eventually(all_again, 120, interval_seconds=2, what="all frames are recognized again")
+    await eventually(all_again, 240, interval_seconds=2, what="all frames are recognized again")
 
 
 def _once(reads: list[Read]) -> list[Read]:
