@@ -1,10 +1,10 @@
 """The recognizer as a process on a real broker: reads, refusals, outages, deaths."""
 
 import asyncio
-import functools
 import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -104,7 +104,9 @@ async def test_an_unreadable_frame_goes_to_the_dead_letters_and_the_rest_goes_on
         for r in await everything(servers, FRAMES.dead_letter_name)
         if (r.key or b"").startswith(b"broken-")
     ]
-    reasons = sorted(r.headers["alpr-dead-letter-reason"].decode() for r in dead)
+    # By where it was: a batch that a rebalance has handled again puts it aside again.
+    by_place = {r.headers["alpr-dead-letter-source"]: r for r in dead}.values()
+    reasons = sorted(r.headers["alpr-dead-letter-reason"].decode() for r in by_place)
     assert len(reasons) == 3
     assert reasons[0].startswith("KeyError")
     assert "damaged" in reasons[1] or "damaged" in reasons[2]
@@ -127,13 +129,17 @@ async def test_the_frames_trace_goes_on_in_the_read(servers: str, publisher: Pub
 async def test_a_read_comes_within_a_second_of_its_passes_end(
     servers: str, publisher: Publisher
 ) -> None:
-    shots = traffic(cameras=1, frames=5)
-    await send(publisher, shots[0], "quick-")
-    sent_at = datetime.now(UTC)
-    read = await eventually(lambda: _first(servers, "quick-"), 30)
-    assert read is not None
-    # A margin for a busy machine; the unit tests hold the second itself.
-    assert (read.emitted_at - sent_at).total_seconds() < 3
+    shot, took = traffic(cameras=1, frames=5)[0], []
+    for number in range(5):
+        prefix = f"quick-{number}-"
+        await send(publisher, shot, prefix)
+        sent_at = datetime.now(UTC)
+        read = await eventually(partial(_first, servers, prefix), 60)
+        assert read is not None
+        took.append((read.emitted_at - sent_at).total_seconds())
+    # The median, and a margin: a busy machine stops for seconds. The unit tests hold the second
+    # itself.
+    assert sorted(took)[2] < 3, took
 
 
 async def _first(servers: str, prefix: str) -> Read | None:
@@ -167,13 +173,15 @@ async def test_killed_in_mid_feed_it_loses_nothing_and_makes_nothing_twice(
     assert len(calm) == 12
 
     recognizer = services.get("recognizer")
+    of_a_round = len(shots) // 3
     kill_at = {len(shots) // 4, len(shots) // 2, 3 * len(shots) // 4}
     for number, shot in enumerate(shots):
         await send(publisher, shot, "killed-")
         if number in kill_at:
-            # Some of what was sent is read, the rest is not: that is where it dies.
-            before = len(await reads(servers, "killed-"))
-            await eventually(functools.partial(_more_reads, servers, "killed-", before), 60)
+            # Some of this round's vehicles are read, and not all of their frames are sent: that is
+            # where it dies.
+            before = 4 * (number // of_a_round)
+            await eventually(partial(_more_reads, servers, "killed-", before), 120)
             recognizer.kill()
             recognizer.start()
     await settled(servers)
@@ -182,7 +190,7 @@ async def test_killed_in_mid_feed_it_loses_nothing_and_makes_nothing_twice(
 
 
 async def _more_reads(servers: str, prefix: str, than: int) -> bool:
-    return len(await reads(servers, prefix)) > than
+    return len({read.read_id for read in await reads(servers, prefix)}) > than
 
 
 async def test_a_second_recognizer_may_come_and_die_in_mid_feed(
@@ -195,7 +203,7 @@ async def test_a_second_recognizer_may_come_and_die_in_mid_feed(
     second = services.start("recognizer", instance="second")
     for shot in shots[third : 2 * third]:
         await send(publisher, shot, "shared-")
-    await eventually(lambda: _more_reads(servers, "shared-", 0), 60)
+    await eventually(partial(_more_reads, servers, "shared-", 0), 120)
     second.kill()
     for shot in shots[2 * third :]:
         await send(publisher, shot, "shared-")
@@ -216,7 +224,7 @@ async def test_an_object_store_that_is_away_delays_reads_and_loses_none(
         for shot in traffic(cameras=1):
             await send(publisher, shot, "stored-")
         recognizer = services.url("recognizer")
-        await eventually(lambda: _retries(recognizer), 60, what="the outage is noticed")
+        await eventually(lambda: _retries(recognizer), 120, what="the outage is noticed")
         assert await reads(servers, "stored-") == []
     finally:
         folder.unlink()
@@ -248,7 +256,7 @@ async def test_a_restart_of_kafka_in_mid_feed_loses_nothing(
     again = Publisher(servers)
     try:
         for shot in shots[half:]:
-            await eventually(functools.partial(_sent, again, shot), 60, what="Kafka is back")
+            await eventually(partial(_sent, again, shot), 120, what="Kafka is back")
     finally:
         await again.stop()
     await settled(servers)
@@ -278,6 +286,6 @@ async def test_wrong_weights_stop_the_start_with_a_clear_word(
         environment={"ALPR_MODELS_FOLDER": str(models)},
         wait=False,
     )
-    await eventually(lambda: not process.is_running(), 30)
+    await eventually(lambda: not process.is_running(), 120)
     log = (services.stack.logs_folder / "recognizer-tampered.log").read_text()
     assert "reader.onnx is not the file that its config.json describes" in log
