@@ -296,15 +296,16 @@ async def test_a_dropped_file_is_imported_once_and_moved_with_its_report(
     (folder / "list.csv").write_text(HEADER + some(0, 3) + "BAD,no_such,x,,,,\n")
     (folder / "other.csv").write_text("no header\n")
 
-    async def ended() -> list[Path]:
-        return sorted(folder.glob("*/*.report.json"))
+    async def left() -> list[str]:
+        return [path.name for path in folder.iterdir() if path.is_file()]
 
-    done, failed = await until(ended, lambda found: len(found) == 2)
+    # A file is moved behind its report.
+    await until(left, lambda names: names == ["list.csv.part"])
+    done, failed = sorted(folder.glob("*/*.report.json"))
     assert (done.parent.name, failed.parent.name) == ("done", "failed")
     report = json.loads(done.read_text())
     assert (report["added"], report["rejected"][0]["line"]) == (3, 5)
     assert "columns" in json.loads(failed.read_text())["detail"]
-    assert [p.name for p in folder.iterdir() if p.is_file()] == ["list.csv.part"]
     assert done.with_name(done.name.removesuffix(".report.json")).read_text().startswith(HEADER)
     assert await plates(supervisor, "dropped") == {plate_of(n) for n in range(3)}
     lists = (await supervisor.get("/v1/hotlist/lists")).json()["items"]

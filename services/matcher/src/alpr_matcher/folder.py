@@ -122,12 +122,15 @@ class WatchedFolder:
 
 
 def _move(path: Path, outcome: str, report: dict[str, Any], now: datetime) -> None:
-    """The report first: a file that was moved without it would say nothing."""
+    """The report first: a file that was moved without it would say nothing. Whoever waits for
+    reports finds whole ones alone."""
     assert outcome in _ENDED
     folder = path.parent / outcome
     # With the time before it and the report's ending behind, no longer than a name may be.
     given = os.fsdecode(os.fsencode(path.name)[-_NAME_MAX_BYTES:])
     name = f"{now:%Y%m%dT%H%M%S%f}-{given}"
     said = json.dumps({"outcome": outcome, **report}, indent=1, default=str)
-    (folder / f"{name}.report.json").write_text(said + "\n", "utf-8")
+    unfinished = folder / f".{now:%Y%m%dT%H%M%S%f}.part"
+    unfinished.write_text(said + "\n", "utf-8")
+    unfinished.rename(folder / f"{name}.report.json")
     path.rename(folder / name)
