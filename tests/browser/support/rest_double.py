@@ -140,6 +140,14 @@ class Double(HotListRoutes, CameraRoutes):
         )
         await self._changed(alert)
 
+    async def comes_back(self, alert_id: UUID) -> None:
+        """The camera sees the vehicle once more, within the alert's window."""
+        alert, now = self.alerts[alert_id], datetime.now(UTC)
+        hits = alert.hit_count + 1
+        await self._changed(
+            dataclasses.replace(alert, last_captured_at=now, updated_at=now, hit_count=hits)
+        )
+
     async def wake(self, alert_id: UUID) -> None:
         """The live hit comes of what a stored read had raised."""
         alert, now = self.alerts[alert_id], datetime.now(UTC)

@@ -9,7 +9,7 @@ import structlog
 from alpr_alerts import domain, metrics, store, telling
 from alpr_alerts.refusals import GONE, NothingToEscalate
 from alpr_common.errors import Outage
-from alpr_common.policy import Policies
+from alpr_common.policy import Policies, Policy
 from alpr_common.postgres import Database
 
 log = structlog.get_logger()
@@ -28,7 +28,7 @@ async def escalate_due(database: Database, policies: Policies, now: datetime) ->
         async with database.transaction() as connection:
             due = await store.due_unanswered(connection, now, _ESCALATION_BATCH, after=last)
         for one in due:
-            failed += not await _escalated_or_counted(database, one, now)
+            failed += not await _escalated_or_counted(database, policies, one, now)
         if len(due) < _ESCALATION_BATCH:
             break
         last = due[-1]  # behind those that failed as well: they are tried again in the next run
@@ -45,10 +45,12 @@ async def escalate_due(database: Database, policies: Policies, now: datetime) ->
     return shortest if next_due_at is None else min(shortest, max(next_due_at - now, timedelta()))
 
 
-async def _escalated_or_counted(database: Database, due: store.DueAlert, now: datetime) -> bool:
+async def _escalated_or_counted(
+    database: Database, policies: Policies, due: store.DueAlert, now: datetime
+) -> bool:
     """Whether it went well. Raises `Outage`, which is no alert's own failure."""
     try:
-        await _escalate(database, due.alert_id, due.agency_id, now)
+        await _escalate(database, policies.of(due.agency_id), due.alert_id, due.agency_id, now)
     except Outage:
         raise
     except Exception:
@@ -58,7 +60,9 @@ async def _escalated_or_counted(database: Database, due: store.DueAlert, now: da
     return True
 
 
-async def _escalate(database: Database, alert_id: UUID, agency_id: str, now: datetime) -> None:
+async def _escalate(
+    database: Database, policy: Policy, alert_id: UUID, agency_id: str, now: datetime
+) -> None:
     async with database.transaction(agency_id) as connection:
         try:
             alert = await store.alert_of(connection, alert_id, lock=True)
@@ -66,7 +70,7 @@ async def _escalate(database: Database, alert_id: UUID, agency_id: str, now: dat
         except (NothingToEscalate, *GONE):
             return  # somebody answered, another replica was first, or its reads went
         after = domain.take(alert, move, domain.SYSTEM, now)
-        await telling.save_step(connection, after, move)
+        await telling.save_step(connection, after, move, policy)
     metrics.ESCALATIONS.inc()
     metrics.count_step(after, move)
     log.info("alert.escalated", alert_id=str(alert_id), agency_id=agency_id)

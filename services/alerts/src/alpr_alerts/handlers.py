@@ -44,7 +44,7 @@ async def take_step(
             domain.require_sequence(alert, expected_sequence)
             move = decide(alert)
             after = domain.take(alert, move, actor, now)
-            await telling.save_step(connection, after, move)
+            await telling.save_step(connection, after, move, policies.of(principal.agency_id))
             taken = audit.record(principal, word, subject, now, details={"step": move.step.value})
             await audit.append(connection, taken)
     except Outage:

@@ -68,8 +68,9 @@ async def take_hits(
             by_agency.setdefault(one.hit.agency_id, []).append(one)
     for agency_id, hits in by_agency.items():
         async with database.transaction(agency_id) as connection:
-            changes = await _place(connection, policies.of(agency_id), hits, now)
-            await _tell(connection, agency_id, changes, now)
+            policy = policies.of(agency_id)
+            changes = await _place(connection, policy, hits, now)
+            await _tell(connection, agency_id, policy, changes, now)
         _count(changes)
 
 
@@ -158,15 +159,17 @@ async def _make_live(
     changes.steps.append(_Step(after, one, move))
 
 
-async def _tell(connection: Connection, agency_id: str, changes: _Changes, now: datetime) -> None:
+async def _tell(
+    connection: Connection, agency_id: str, policy: Policy, changes: _Changes, now: datetime
+) -> None:
     if changed := changes.alert_ids():
         await store.tell_streams(connection, agency_id, changed, now)
     for step in changes.steps:
         span = f"alert.{step.alert.last.step.value}"
         with tracer("alpr.alerts").start_as_current_span(span, context=step.by.context):
-            await telling.publish(connection, step.alert)
+            await telling.publish(connection, step.alert, policy)
     for alert_id in dict.fromkeys(alert_id for alert_id, _ in changes.attached):
-        await telling.publish_attached(connection, alert_id, now)
+        await telling.publish_attached(connection, alert_id, policy, now)
 
 
 def _count(changes: _Changes) -> None:

@@ -4,40 +4,45 @@ from datetime import datetime
 from uuid import UUID
 
 from alpr_alerts import domain, store
-from alpr_alerts.domain import Alert, Move, Step
+from alpr_alerts.domain import Alert, Move
+from alpr_alerts.retention.domain import plate_may_be_told
 from alpr_common.messages.alert import AlertChanged
 from alpr_common.messages.base import deterministic_id
 from alpr_common.outbox import put
+from alpr_common.policy import Policy
 from alpr_common.postgres import Connection
 from alpr_common.topics import ALERTS
 
 
-async def save_step(connection: Connection, after: Alert, move: Move) -> None:
-    """Store a step that was taken and tell everybody of it."""
+async def save_step(connection: Connection, after: Alert, move: Move, policy: Policy) -> None:
+    """Store a step that was taken and tell everybody of it. `policy`: the agency's."""
     await store.save_step(connection, after, move)
     await store.tell_streams(connection, after.agency_id, [after.alert_id], after.last.at)
-    await publish(connection, after)
+    await publish(connection, after, policy)
 
 
-async def publish(connection: Connection, alert: Alert) -> None:
+async def publish(connection: Connection, alert: Alert, policy: Policy) -> None:
     """Tell `alpr.alerts.v1` of the alert's last step, in the same transaction."""
     change_id = deterministic_id("alert-change", alert.alert_id, alert.sequence)
-    await _tell(connection, alert, change_id, alert.last.step.value, alert.last.at)
+    await _tell(connection, alert, policy, change_id, alert.last.step.value, alert.last.at)
 
 
-async def publish_attached(connection: Connection, alert_id: UUID, now: datetime) -> None:
+async def publish_attached(
+    connection: Connection, alert_id: UUID, policy: Policy, now: datetime
+) -> None:
     """Tell of a further hit of an alert that was acted on: its read is to be preserved as well
     (131.5-c), and no later step may come to tell of it."""
     alert = await store.alert_of(connection, alert_id)
     if alert.state in domain.ACTED_ON:
         change_id = deterministic_id("alert-change", alert_id, "hits", alert.hit_count)
-        await _tell(connection, alert, change_id, "hit_attached", now)
+        await _tell(connection, alert, policy, change_id, "hit_attached", now)
 
 
 async def _tell(
-    connection: Connection, alert: Alert, change_id: UUID, step: str, at: datetime
+    connection: Connection, alert: Alert, policy: Policy, change_id: UUID, step: str, at: datetime
 ) -> None:
     hit = alert.hit
+    named = plate_may_be_told(alert.first_captured_at, hit.entry.category, policy, at)
     change = AlertChanged(
         change_id=change_id,
         alert_id=alert.alert_id,
@@ -45,8 +50,7 @@ async def _tell(
         sequence=alert.sequence,
         step=step,
         state=alert.state,
-        # The topic would keep it beyond the retention that ends the alert.
-        plate="" if alert.last.step is Step.EXPIRED else hit.read.plate,
+        plate=hit.read.plate if named else "",
         category=hit.entry.category,
         priority=hit.entry.priority,
         camera_id=hit.read.camera_id,

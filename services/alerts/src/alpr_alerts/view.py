@@ -50,6 +50,9 @@ class AlertView(BaseModel):
     became_live_at: Instant | None
     """When the live hit of that read came after all: from then on it is as any other. Who plays
     `sound` when a new alert comes plays it when a new one ceases to be retrospective, too."""
+    seen_after_end_at: Instant | None
+    """When the vehicle was last seen after the alert had ended, within its window: such a hit
+    raises no alert of its own and takes no step. It is told once more, without a sound."""
     handed_off: bool
     handed_off_at: Instant | None
     escalated_at: Instant | None
@@ -139,6 +142,7 @@ def view(alert: Alert, policy: Policy) -> AlertView:
         notice=NOT_PROBABLE_CAUSE,
         retrospective=alert.retrospective,
         became_live_at=alert.became_live_at,
+        seen_after_end_at=alert.seen_after_end_at,
         handed_off=alert.handed_off_at is not None,
         handed_off_at=alert.handed_off_at,
         escalated_at=alert.escalated_at,

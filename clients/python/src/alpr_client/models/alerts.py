@@ -31,6 +31,8 @@ class Alert(Answer):
     latitude: float | None = None
     longitude: float | None = None
     hit_count: int = 1
+    seen_after_end_at: datetime | None = None
+    """The vehicle came back after the alert had ended; no alert of its own was raised for it."""
     handed_off: bool = False
     escalated_at: datetime | None = None
     retrospective: bool = False

@@ -40,7 +40,7 @@ class AlertChanged(Message):
     sequence: int
     step: str
     state: AlertState
-    plate: str = Field(description="empty where the alert ends because its reads have to go")
+    plate: str = Field(description="empty where the topic would keep it for longer than its reads")
     category: str
     priority: int
     camera_id: str

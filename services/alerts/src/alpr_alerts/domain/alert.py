@@ -130,6 +130,18 @@ class Alert:
         return self.hit.retrospective and self.became_live_at is None
 
     @property
+    def seen_after_end_at(self) -> datetime | None:
+        """When the vehicle was last seen after the alert had ended, within its window: the hit
+        attaches, nobody is asked anything, but who ended it may want to know. None: it was not.
+
+        Both by the camera's clock and by when the hit came: one that was on its way already, or
+        whose camera's clock is ahead, is no return.
+        """
+        ended = self.state in ENDS
+        returned = min(self.last_captured_at, self.updated_at) > self.last.at
+        return self.last_captured_at if ended and returned else None
+
+    @property
     def waits_since(self) -> datetime:
         """From when on its answer is awaited."""
         return self.became_live_at or self.created_at

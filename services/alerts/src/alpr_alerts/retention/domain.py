@@ -6,12 +6,15 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from alpr_common.policy import Policy
+from alpr_common.topics import ALERTS, DEAD_LETTER_RETENTION_SECONDS
 from alpr_translog.merkle import leaf_hash, node_hash, root_of
 
 # A day in which people still see with plate and place what ran out unanswered; less where reads
 # are kept for a few days alone.
 _LEAD_MOST = timedelta(days=1)
 _LEAD_SHARE = 0.1
+# As access-log counts at its start: a topic or its dead-letter topic, whichever keeps longer.
+_ON_TOPIC = timedelta(seconds=max(ALERTS.retention_seconds or 0, DEAD_LETTER_RETENTION_SECONDS))
 
 
 def reads_go_at(first_captured_at: datetime, category: str, policy: Policy) -> datetime:
@@ -22,6 +25,14 @@ def reads_go_at(first_captured_at: datetime, category: str, policy: Policy) -> d
 def expires_at(first_captured_at: datetime, category: str, policy: Policy) -> datetime:
     """When an alert that nobody has ended by then is closed as expired."""
     return reads_go_at(first_captured_at, category, policy) - _lead(policy.kept_days(category))
+
+
+def plate_may_be_told(
+    first_captured_at: datetime, category: str, policy: Policy, at: datetime
+) -> bool:
+    """Whether a message that is written `at` may name the plate: its topic lets go of it before the
+    reads have to go (131.7-1d). What people do about an alert days later is told without it."""
+    return at + _ON_TOPIC <= reads_go_at(first_captured_at, category, policy)
 
 
 def _lead(kept_days: int) -> timedelta:

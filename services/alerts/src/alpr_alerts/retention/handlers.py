@@ -87,7 +87,7 @@ async def _expire(
         except NothingToExpire:
             return False
         after = domain.take(alert, move, domain.SYSTEM, now)
-        await telling.save_step(connection, after, move)
+        await telling.save_step(connection, after, move, policy)
         told = audit.of_the_system(
             agency_id, "alert.expired", audit.subject_of(alert_id), now,
             {"was": alert.state.value, "category": alert.hit.entry.category, "to": "supervisor"},

@@ -67,10 +67,15 @@ class HistoryStep(BaseModel):
     def evidence(self) -> tuple[str, ...]:
         """What the step rests on, in words; the ticks of the visual check go without saying."""
         return tuple(
-            f"{_EVIDENCE[name]} {value}"
+            f"{_EVIDENCE[name]} {self._said(name, value)}"
             for name, value in self.details.items()
             if name in _EVIDENCE and value
         )
+
+    def _said(self, name: str, value: Any) -> Any:
+        """Why an alert was rejected is one of the service's codes; all else is people's words."""
+        coded = self.step == "rejected" and name == "reason"
+        return str(value).replace("_", " ") if coded else value
 
 
 class Alert(BaseModel):
@@ -98,6 +103,7 @@ class Alert(BaseModel):
     sound: Sound = Sound.NOTICE
     notice: str = NOT_PROBABLE_CAUSE
     retrospective: bool = False
+    seen_after_end_at: Instant | None = None
     handed_off: bool = False
     escalated_at: Instant | None = None
     created_at: Instant

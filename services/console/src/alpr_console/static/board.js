@@ -39,6 +39,15 @@ function noteArrival(row, { quiet = false } = {}) {
   say(`New alert. ${row.dataset.announcement}`, { urgent: row.dataset.urgent === "true" });
 }
 
+const seenAgain = (element) => element?.dataset.seenAgain ?? "";
+
+// The vehicle of an alert that has ended is back: no alert of its own, so no sound; but a word.
+function noteReturn(row, old) {
+  if (!showsOpen || seenAgain(row) <= seenAgain(old)) return;
+  row.classList.add("arrived");
+  say(`Plate ${[...row.dataset.plate].join(" ")} was seen again after its alert had ended.`);
+}
+
 function place(row) {
   const later = [...list().children].find((other) => other !== row && other.dataset.order > row.dataset.order);
   list().insertBefore(row, later ?? null);
@@ -57,6 +66,7 @@ function putRow(html) {
   showAges(fresh);
   if (focused) fresh.querySelector("a").focus();
   noteArrival(fresh);
+  noteReturn(fresh, old);
 }
 
 function afterRows() {
@@ -99,7 +109,8 @@ function offerFresh() {
   const article = shownAlert();
   if (!article) return;
   const newest = known.get(article.dataset.alert) ?? 0;
-  if (newest <= Number(article.dataset.sequence)) return;
+  const isBack = seenAgain(rowOf(article.dataset.alert)) > seenAgain(article);
+  if (newest <= Number(article.dataset.sequence) && !isBack) return;
   if (busy() || dirty()) {
     document.getElementById("overtaken").hidden = false;
   } else {
