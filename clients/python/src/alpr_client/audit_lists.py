@@ -20,6 +20,10 @@ _LISTS = "/v1/audit/lists"
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
 
 
+class ListUnreadable(ClientError):
+    """The file is no CSV."""
+
+
 class NobodyOfThatName(ClientError):
     """A user name of the list is nobody's of the agency."""
 
@@ -69,12 +73,18 @@ async def _give(client: AlprClient, console: Console, which: str, said: dict[str
 
 
 async def _with_person_ids(http: Transport, text: str) -> str:
-    """The CSV with a column person_id; user names are looked up where there is none."""
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
-    names = [name.strip().lower() for name in reader.fieldnames or ()]
+    """The CSV with a column person_id; user names are looked up where there is none.
+
+    Raises `ListUnreadable`, `NobodyOfThatName`, both of which name the line.
+    """
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+    try:
+        rows = [(reader.line_num, row) for row in reader if row]
+    except csv.Error as error:
+        raise ListUnreadable(f"line {reader.line_num}: {error}") from error
+    names = [name.strip().lower() for name in rows[0][1]] if rows else []
     if "person_id" in names or "username" not in names:
         return text
-    reader.fieldnames = names
     known: dict[str, str] = {}
     cursor: str | None = None
     while True:
@@ -87,11 +97,12 @@ async def _with_person_ids(http: Transport, text: str) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, ("person_id", "begins_at", "ends_at"), extrasaction="ignore")
     writer.writeheader()
-    for line, row in enumerate(reader, 2):
-        person_id = known.get((row["username"] or "").strip().lower())
+    for line, values in rows[1:]:
+        row = dict(zip(names, values, strict=False))
+        person_id = known.get(row.get("username", "").strip().lower())
         if person_id is None:
             raise NobodyOfThatName(
-                f"line {line}: nobody of the agency is named {row['username']!r}"
+                f"line {line}: nobody of the agency is named {row.get('username', '')!r}"
             )
         writer.writerow(row | {"person_id": person_id})
     return out.getvalue()

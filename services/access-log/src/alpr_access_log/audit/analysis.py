@@ -81,7 +81,7 @@ async def analysed(
     lists = await lists_of(database, agency_id, begin, end, plate_key)
     looked = Looked((), begin, end, limits, lists, beside.lapses, beside.sessions)
     found, usual = _Found(agency_id), Months()
-    read_from = begin - _baseline(limits)
+    read_from = reads_from(begin, limits)
     people = await records_store.people(database, agency_id, read_from, end)
     whole, seen = max(sum(people.values()), 1), 0
     for person, count in people.items():
@@ -99,6 +99,11 @@ async def analysed(
     return Analysed(found.in_order(), found.words, says, why_not)
 
 
+def reads_from(begin: datetime, limits: MisuseLimits) -> datetime:
+    """From when on records are read for a period that begins then: habits are of before."""
+    return begin - _baseline(limits)
+
+
 def _baseline(limits: MisuseLimits) -> timedelta:
     return timedelta(days=max(limits.baseline_days, limits.repeated_plate_days))
 
@@ -111,7 +116,7 @@ async def _alone(
     looked = _of(person, looked)
     baseline = _baseline(looked.limits)
     records: list[Record] = []
-    read_to = looked.begin - baseline
+    read_to = reads_from(looked.begin, looked.limits)
     for month, month_end in months(looked.begin, looked.end):
         ahead = looked.end if count <= _AT_ONCE else month_end
         if read_to < ahead:

@@ -111,7 +111,8 @@ def _findings(routes: APIRouter, gate: Gate) -> None:
 
     @routes.post("/analysis")
     async def analyse(asked: PeriodAsked, principal: auditor, audit: TheAudit) -> AnalysisShown:
-        """Look through a period now for what asks for a human; findings are hints."""
+        """Look through a period now for what asks for a human; findings are hints. A period with
+        more than 50,000 records is refused: ask for a package, which is made in the background."""
         shown, new, found = await findings.analyse(
             audit, principal, asked.from_at, asked.to_at, datetime.now(UTC)
         )

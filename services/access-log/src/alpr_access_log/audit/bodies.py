@@ -8,6 +8,8 @@ from alpr_access_log.audit.summary import FindingShown, GivenList, PackageShown
 from alpr_common.messages.base import Instant
 from alpr_common.web import StorableText
 
+# Not a `StorableText`: whoever reads the list says in which line something is wrong.
+Csv = Annotated[str, Field(max_length=8_000_000)]
 PersonId = Annotated[StorableText, Field(min_length=1, max_length=200)]
 
 
@@ -50,7 +52,7 @@ class ShiftsGiven(Asked):
     from_at: Instant = Field(alias="from")
     to_at: Instant = Field(alias="to", description="until when the list is complete")
     shifts: list[ShiftGiven] = Field(default_factory=list, max_length=100_000)
-    csv: Annotated[StorableText, Field(max_length=8_000_000)] | None = Field(
+    csv: Csv | None = Field(
         default=None, description="instead of `shifts`: person_id,begins_at,ends_at"
     )
 
@@ -64,7 +66,7 @@ class CasesGiven(Asked):
     case_numbers: list[Annotated[StorableText, Field(max_length=100)]] = Field(
         default_factory=list, max_length=500_000
     )
-    csv: Annotated[StorableText, Field(max_length=8_000_000)] | None = Field(
+    csv: Csv | None = Field(
         default=None, description="instead of `case_numbers`: a column case_number"
     )
 

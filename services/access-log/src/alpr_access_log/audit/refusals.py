@@ -10,6 +10,13 @@ class PeriodImpossible(AlprError):
     title = "That period cannot be audited"
 
 
+class PeriodTooLarge(AlprError):
+    """Too much to look through while somebody waits for the answer."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "That period has too many records to be looked through at once"
+
+
 class AnotherAuditRuns(Conflict):
     title = "Another audit of this agency is being prepared"
     retry_after_seconds = 30

@@ -25,7 +25,7 @@ _ROUNDING = 1e-9
 _THREE_UP_TO, _TWO_UP_TO = 16, 64
 # Contents that one look-up is compared with, the last ones: where so many share their rarest runs
 # without being alike, those are no copies but a form, and to compare them all would take for ever.
-_MOST_COMPARED = 256
+_MOST_COMPARED = 128
 _MASK_BITS = 255
 _LEAST_COUNTERS, _MOST_COUNTERS = 1 << 10, 1 << 22
 
@@ -88,10 +88,7 @@ def linked(contents: Sequence[bytes], similarity: float) -> list[int]:
         met: set[int] = set()
         for key in keys.of(n):
             held = holding.setdefault(key, [])
-            for other in held:
-                if other not in met:
-                    met.add(other)
-                    groups.link(n, other)
+            groups.link(n, held, met)
             held.append(n)
             if len(held) > _MOST_COMPARED:
                 del held[0]
@@ -114,12 +111,17 @@ class _Groups:
             n = leader[n]
         return n
 
-    def link(self, one: int, other: int) -> None:
-        """Put both into one group if they are alike."""
-        mine, its = self.leader_of(one), self.leader_of(other)
-        if mine != its and self._are_alike(one, other):
-            # The first is in front, so that the outcome does not depend on who met whom.
-            self._leader[max(mine, its)] = min(mine, its)
+    def link(self, one: int, others: Sequence[int], met: set[int]) -> None:
+        """Put one into the groups of those of the others that are alike and not `met` before."""
+        leader, mine = self._leader, self.leader_of(one)
+        for other in others:
+            if leader[other] == mine or other in met:
+                continue
+            met.add(other)
+            its = self.leader_of(other)
+            if mine != its and self._are_alike(one, other):
+                # The first is in front, so that the outcome does not depend on who met whom.
+                leader[max(mine, its)] = mine = min(mine, its)
 
     def _are_alike(self, one: int, other: int) -> bool:
         both = self._sizes[one] + self._sizes[other]

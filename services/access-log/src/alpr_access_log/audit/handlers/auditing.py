@@ -31,6 +31,8 @@ class Audit:
     witness: str
     identity: Identity
     plate_key: PlateKey
+    analysed_at_once_max: int = 50_000
+    """Records that an analysis looks through while somebody waits for it: some ten seconds."""
 
 
 def record_of(

@@ -14,7 +14,12 @@ from alpr_access_log.audit.analysis import Analysed, Beside
 from alpr_access_log.audit.figures import finding_of, ids_of, people_of
 from alpr_access_log.audit.handlers.auditing import Audit, record_of
 from alpr_access_log.audit.handlers.packages import checked_period
-from alpr_access_log.audit.refusals import AnotherAuditRuns, FindingNotFound, OwnFinding
+from alpr_access_log.audit.refusals import (
+    AnotherAuditRuns,
+    FindingNotFound,
+    OwnFinding,
+    PeriodTooLarge,
+)
 from alpr_access_log.audit.store import keeping
 from alpr_access_log.audit.store import records as records_store
 from alpr_access_log.audit.store.keeping import FindingFilter, Review
@@ -30,14 +35,15 @@ async def analyse(
 ) -> tuple[list[FindingShown], int, Analysed]:
     """Look through [from, to) now; findings, how many are new, and what was not applied.
 
-    Identity is asked with the caller's token. Raises `PeriodImpossible`, `AnotherAuditRuns`, or an
-    `Outage`.
+    Identity is asked with the caller's token. Raises `PeriodImpossible`, `PeriodTooLarge`,
+    `AnotherAuditRuns`, or an `Outage`.
     """
     from_at, to_at = checked_period(from_at, to_at, now)
     agency_id = principal.agency_id
     async with audit.database.transaction(agency_id) as alone:
         if not await keeping.try_alone(alone, agency_id):
             raise AnotherAuditRuns("Wait until it is done.")
+        await _check_size(alone, audit, agency_id, from_at, to_at)
         said = await audit.identity.audited(principal, from_at, to_at)
         found = await analysis.analysed(
             audit.database, agency_id, from_at, to_at, audit.policies.of(agency_id).misuse,
@@ -52,6 +58,22 @@ async def analyse(
             )  # fmt: skip
             await store.append(connection, record)
     return shown, len(new), found
+
+
+async def _check_size(
+    connection: Connection, audit: Audit, agency_id: str, from_at: datetime, to_at: datetime
+) -> None:
+    """Raise `PeriodTooLarge` for more than can be looked through within one request."""
+    most, limits = audit.analysed_at_once_max, audit.policies.of(agency_id).misuse
+    begin = analysis.reads_from(from_at, limits)
+    if not await records_store.are_at_most(connection, agency_id, begin, to_at, most):
+        days = (from_at - begin).days
+        raise PeriodTooLarge(
+            f"With the {days} days before it, which habits are taken from, this period has more "
+            f"than {most} records. Ask for a shorter one, or for a package of it "
+            "(POST /v1/audit/packages), which looks for the same in the background.",
+            records_max=most,
+        )
 
 
 async def keep(

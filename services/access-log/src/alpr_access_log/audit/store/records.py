@@ -22,6 +22,12 @@ SELECT person_id, count(*) AS records FROM access_record
 WHERE agency_id = $1 AND occurred_at >= $2 AND occurred_at < $3 AND {_OF_PEOPLE}
 GROUP BY person_id ORDER BY person_id
 """  # noqa: S608 - constants
+_AT_MOST = f"""
+SELECT count(*) FROM (
+    SELECT FROM access_record
+    WHERE agency_id = $1 AND occurred_at >= $2 AND occurred_at < $3 AND {_OF_PEOPLE}
+    LIMIT $4) AS some
+"""  # noqa: S608 - constants
 _CHUNK_OF_PERSON = f"""
 SELECT {_COLUMNS} FROM access_record
 WHERE agency_id = $1 AND person_id = $2 AND {_OF_PEOPLE}
@@ -66,6 +72,15 @@ async def people(
     async with database.transaction(agency_id) as connection:
         rows = await connection.fetch(_PEOPLE, agency_id, begin, end)
     return {row["person_id"]: row["records"] for row in rows}
+
+
+async def are_at_most(
+    connection: Connection, agency_id: str, begin: datetime, end: datetime, most: int
+) -> bool:
+    """Whether people's records in [begin, end) are no more than that many; the others are not
+    counted."""
+    found: int = await connection.fetchval(_AT_MOST, agency_id, begin, end, most + 1)
+    return found <= most
 
 
 async def of_person(
