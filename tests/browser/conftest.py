@@ -26,7 +26,7 @@ _ARGUMENTS = (
 
 
 # Deadlines, not durations: a busy machine is no failure.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=40_000)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -19,12 +19,12 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.e2e,
     pytest.mark.integration,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),  # of the first: starting everything on a busy machine too
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
 # How long a hit may take from the topic to the page on a busy machine.
-_ARRIVES_MS = 30_000
+_ARRIVES_MS = 60_000
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -231,7 +231,7 @@ async def test_the_board_lives_through_a_restart_of_the_alert_service(
     alerts = agency.services.get("alerts")
     await rivera.marks_the_page()
     alerts.kill()
-    await expect(rivera.page.locator("#connection")).to_be_visible(timeout=20_000)
+    await expect(rivera.page.locator("#connection")).to_be_visible(timeout=60_000)
     alerts.restart()
     await agency.sees(Sighting("ER91407", category="scofflaw", seed=7))
     await expect(rivera.row("ER91407")).to_be_visible(timeout=60_000)

@@ -18,6 +18,7 @@ from alpr_translog.note import SignerKey
 from tests.browser.support.real import Agency, agency_on
 from tests.browser.support.sightings import Sighting
 from tests.browser.support.station import Station, local
+from tests.support.waiting import eventually
 
 pytestmark = [
     pytest.mark.browser,
@@ -58,6 +59,28 @@ async def says_why(page: Page, suspicion: str) -> None:
     await page.get_by_label("This search harasses").check()
 
 
+async def draws_a_circle(page: Page, radius_meters: int) -> None:
+    await page.get_by_text("Area, states, hits").click()
+    await page.get_by_label("Circle").check()
+    for label, value in (("Latitude", "41.8489"), ("Longitude", "-87.9284")):
+        await page.get_by_label(label, exact=True).fill(value)
+    await page.get_by_label("Radius in m").fill(str(radius_meters))
+
+
+async def searches(station: Station, why: str) -> None:
+    """Officer Rivera is refused a search, and finds the vehicle with the reasons."""
+    async with station.at("rivera", "/search") as rivera:
+        page = rivera.page
+        search = page.get_by_role("button", name="Record and search")
+        await page.locator("[name=plate]").fill("kln 482")
+        await draws_a_circle(page, 500)
+        await search.click()
+        await expect(rivera.refusal).to_contain_text("131.7-3a")
+        await says_why(page, why)
+        await search.click()
+        await expect(page.locator(".found")).to_contain_text("KLN482")
+
+
 @pytest.mark.policy("131.7-3a", "131.7-3b")
 async def test_a_sweep_is_asked_for_approved_by_a_supervisor_and_then_searched_once(
     station: Station,
@@ -68,11 +91,7 @@ async def test_a_sweep_is_asked_for_approved_by_a_supervisor_and_then_searched_o
         await says_why(page, why)
         now = datetime.now(UTC)
         await page.locator("[name=from]").fill(local(now - timedelta(hours=2)))
-        await page.get_by_text("Area, states, hits").click()
-        await page.get_by_label("Circle").check()
-        for label, value in (("Latitude", "41.8489"), ("Longitude", "-87.9284")):
-            await page.get_by_label(label, exact=True).fill(value)
-        await page.get_by_label("Radius in m").fill("90000")
+        await draws_a_circle(page, 90_000)
         await page.get_by_role("button", name="Record and search").click()
         await expect(rivera.refusal).to_contain_text("policy file")
         await page.get_by_label("Radius in m").fill("500")
@@ -168,12 +187,14 @@ async def test_a_hold_is_placed_made_evidence_of_and_released_by_a_second_person
 async def test_an_auditor_reads_who_looked_for_what_and_why_and_finds_it_in_the_log(
     station: Station,
 ) -> None:
+    why = "Its owner saw it parked behind the mall"
+    await searches(station, why)
     async with station.at("osei", "/records") as osei:
         page = osei.page
         await page.get_by_label("What").select_option("search")
         await page.get_by_label("Who").select_option(label="Ofc. Dana Rivera")
-        done = page.locator(".record").filter(has_text="1 read shown")
-        await expect(done).to_contain_text("Witness saw the vehicle near the mall")
+        done = page.locator(".record").filter(has_text=why)
+        await expect(done).to_contain_text("1 read shown")
         await expect(done).to_contain_text("26-018834")
         await page.get_by_label("Outcome").select_option("refused")
         refused = page.locator(".record").first
@@ -182,9 +203,16 @@ async def test_an_auditor_reads_who_looked_for_what_and_why_and_finds_it_in_the_
         await done.get_by_text("All of it").click()
         await expect(done).to_contain_text("500 m around 41.8489, -87.9284")
         await done.get_by_role("link", name="Is it in the log?").click()
+        await expect(page).to_have_url(re.compile(r"/log\?record_id="))
+
+        async def is_covered() -> bool:
+            await page.reload()
+            return await page.locator(".verdict").count() > 0
+
+        await eventually(is_covered, 60, interval_seconds=1, what="the log covers the record")
         await expect(page.locator(".verdict")).to_contain_text("The record is in the log")
         await expect(page.locator(".check[data-holds=no]")).to_have_count(0)
-        await expect(page.locator(".checks")).to_contain_text("Witness saw the vehicle")
+        await expect(page.locator(".checks")).to_contain_text(why)
 
 
 async def checks(page: Page, note: str, key: str = "") -> None:
@@ -199,6 +227,12 @@ async def test_a_kept_checkpoint_is_extended_and_a_tampered_or_foreign_one_is_sh
 ) -> None:
     async with station.at("osei", "/log") as osei:
         page = osei.page
+
+        async def has_entries() -> bool:
+            await osei.goes_to("/log")
+            return await page.locator("dd").nth(1).inner_text() != "0"
+
+        await eventually(has_entries, 60, interval_seconds=1, what="the log has entries")
         async with page.expect_download() as downloading:
             await page.get_by_role("link", name="Keep this checkpoint").click()
         kept = (await (await downloading.value).path()).read_text()
@@ -273,6 +307,7 @@ async def test_a_person_is_added_trained_and_given_a_new_password(station: Stati
 
 @pytest.mark.policy("131.5-d")
 async def test_the_years_audit_is_prepared_read_and_taken_along(station: Station) -> None:
+    await searches(station, "A patrol saw it turn into the car park")
     async with station.at("osei", "/audit") as osei:
         page = osei.page
         await page.get_by_role("button", name="Prepare it").click()

@@ -27,7 +27,7 @@ pytestmark = [
     pytest.mark.e2e,
     pytest.mark.integration,
     pytest.mark.policy("131.7-3c"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),  # of the first: starting everything on a busy machine too
     pytest.mark.asyncio(loop_scope="module"),
 ]
 

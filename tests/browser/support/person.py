@@ -90,6 +90,7 @@ async def person_at(
     if touch:
         options |= {"has_touch": True, "is_mobile": True, "device_scale_factor": 2}
     context = await chromium.new_context(**options)
+    context.set_default_timeout(60_000)
     try:
         person = Person(await context.new_page(), url)
         yield person

@@ -72,7 +72,7 @@ class Agency:
                 lambda: connection.fetchval(
                     "SELECT count(*) FROM access_log.read WHERE read_id = $1", hit.read.read_id
                 ),
-                30,
+                60,
                 what="the access log keeps the read",
             )
         finally:

@@ -39,12 +39,12 @@ class Served:
 
     def stop(self) -> None:
         self._server.should_exit = True
-        self._thread.join(10)
+        self._thread.join(30)
         assert not self._thread.is_alive(), "the app did not end"
 
     def do(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run something where the app runs, and wait for it."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
 
 
 @contextmanager
