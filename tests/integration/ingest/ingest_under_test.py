@@ -20,6 +20,7 @@ from alpr_common.policy import Role
 from alpr_common.topics import FRAMES
 from alpr_local.processes import Services
 from tests.support.topics import everything
+from tests.support.waiting import eventually
 
 OURS, OTHERS = "IL0222900", "IL0160000"
 SITE = {"site_description": "the road on the bridge", "exposed_to_public_view": True}
@@ -57,7 +58,9 @@ class IngestUnderTest:
         return CameraUnderTest(self.http, camera_id, response.json()["credential"])
 
     async def on_kafka(self) -> dict[str, list[tuple[Frame, Received]]]:
-        """By camera, the frames on the topic in their order, each id once."""
+        """By camera, the frames on the topic in their order, each id once; those too that Kafka
+        was too busy for within ingest's patience, as soon as they are there."""
+        await eventually(self.nothing_is_spooled, 90, what="the spool is empty")
         found: defaultdict[str, list[tuple[Frame, Received]]] = defaultdict(list)
         seen = set()
         for received in await everything(self.services.stack.kafka_bootstrap_servers, FRAMES):
@@ -66,6 +69,9 @@ class IngestUnderTest:
                 seen.add(frame.frame_id)
                 found[frame.camera_id].append((frame, received))
         return found
+
+    async def nothing_is_spooled(self) -> bool:
+        return await self.metric("alpr_ingest_spool_frames") == 0
 
     async def sequences_on_kafka(self, camera_id: str) -> list[int | None]:
         return [frame.sequence for frame, _ in (await self.on_kafka())[camera_id]]
@@ -100,6 +106,20 @@ class CameraUnderTest:
             self.next_sequence += 1
             self.acknowledged.append(sequence)
             self.spooled += response.json()["spooled"]
+        return response
+
+    async def send_patiently(
+        self, jpeg: bytes | AsyncIterator[bytes] | None = None, **headers: str
+    ) -> httpx.Response:
+        """As `send`, and again, like a camera, while ingest cannot know who it is (503): whom it
+        has not in mind PostgreSQL has a second to find, which is none on a busy machine."""
+
+        async def answered() -> httpx.Response | None:
+            response = await self.send(jpeg, **headers)
+            return response if response.status_code != 503 else None
+
+        response = await eventually(answered, 60, interval_seconds=0.2, what="an answer")
+        assert response is not None
         return response
 
     async def send_for_ever(self, pause_seconds: float = 0.02) -> None:

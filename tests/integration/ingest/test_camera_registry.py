@@ -28,7 +28,7 @@ LEFT_HALF = [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]
 async def test_a_frame_is_on_kafka_when_it_is_acknowledged(ingest: IngestUnderTest) -> None:
     camera = await ingest.camera("first", heading_degrees=90)
     jpeg = picture(77)
-    response = await camera.send(jpeg)
+    response = await camera.send_patiently(jpeg)
     assert response.status_code == 202
     ((frame, received),) = (await ingest.on_kafka())["first"]
     assert received.value == jpeg
@@ -41,7 +41,7 @@ async def test_a_frame_is_on_kafka_when_it_is_acknowledged(ingest: IngestUnderTe
 @pytest.mark.policy("131.6-3a")
 async def test_masks_are_burned_into_what_is_on_kafka(ingest: IngestUnderTest) -> None:
     camera = await ingest.camera("masked", privacy_masks=[LEFT_HALF])
-    assert (await camera.send(picture(200))).status_code == 202
+    assert (await camera.send_patiently(picture(200))).status_code == 202
     ((frame, received),) = (await ingest.on_kafka())["masked"]
     pixels = simplejpeg.decode_jpeg(received.value)
     assert pixels.shape[:2] == (frame.height, frame.width) == (240, 320)
@@ -84,7 +84,7 @@ async def test_an_unattested_camera_is_refused_until_somebody_attests(
     ingest: IngestUnderTest,
 ) -> None:
     camera = await ingest.camera("unattested", attestation=None)
-    refused = await camera.send()
+    refused = await camera.send_patiently()
     assert (refused.status_code, refused.json()["clause"]) == (403, "131.6-3a")
     attested = await ingest.http.put(
         "/v1/cameras/unattested",
@@ -92,34 +92,34 @@ async def test_an_unattested_camera_is_refused_until_somebody_attests(
         headers=ingest.token(Role.SUPERVISOR),
     )
     assert attested.json()["attestation"]["attested_by"] == "Deputy Chief Ray"
-    assert (await camera.send()).status_code == 202
+    assert (await camera.send_patiently()).status_code == 202
 
 
 async def test_a_renewed_credential_counts_at_once(ingest: IngestUnderTest) -> None:
     camera = await ingest.camera("renewed")
-    assert (await camera.send()).status_code == 202
+    assert (await camera.send_patiently()).status_code == 202
     old = camera.credential
     renewed = await ingest.http.post("/v1/cameras/renewed/credential", headers=ingest.token())
     camera.credential = renewed.json()["credential"]
-    assert (await camera.send()).status_code == 202
+    assert (await camera.send_patiently()).status_code == 202
     camera.credential = old
-    assert (await camera.send()).status_code == 401
+    assert (await camera.send_patiently()).status_code == 401
 
 
 async def test_a_retired_camera_sends_no_more(ingest: IngestUnderTest) -> None:
     camera = await ingest.camera("retired")
-    assert (await camera.send()).status_code == 202
+    assert (await camera.send_patiently()).status_code == 202
     for _ in range(2):
         retired = await ingest.http.post("/v1/cameras/retired/retire", headers=ingest.token())
         assert retired.status_code == 200
-    assert (await camera.send()).json()["type"] == "urn:alpr:problem:camera-retired"
+    assert (await camera.send_patiently()).json()["type"] == "urn:alpr:problem:camera-retired"
 
 
 async def test_a_change_made_by_another_process_counts_within_seconds(
     ingest: IngestUnderTest,
 ) -> None:
     camera = await ingest.camera("elsewhere")
-    assert (await camera.send()).status_code == 202
+    assert (await camera.send_patiently()).status_code == 202
     second = ingest.services.start("ingest", instance="second")
     async with httpx.AsyncClient(base_url=second.url, timeout=30) as http:
         retired = await http.post("/v1/cameras/elsewhere/retire", headers=ingest.token())
@@ -127,7 +127,7 @@ async def test_a_change_made_by_another_process_counts_within_seconds(
     second.terminate()
 
     async def is_refused() -> bool:
-        return (await camera.send()).status_code == 403
+        return (await camera.send_patiently()).status_code == 403
 
     await eventually(is_refused, 30, interval_seconds=0.2)
 
@@ -270,6 +270,6 @@ async def test_a_picture_slightly_over_the_limit_gets_its_answer(ingest: IngestU
     camera = await ingest.camera("slightly")
     before = await ingest.metric('alpr_frames_refused_total{reason="frame-too-large"}')
     for size in (4 * 1024**2 + 1, 6 * 1024**2):
-        assert (await camera.send(b"\xff\xd8" + bytes(size - 2))).status_code == 413
+        assert (await camera.send_patiently(b"\xff\xd8" + bytes(size - 2))).status_code == 413
     after = await ingest.metric('alpr_frames_refused_total{reason="frame-too-large"}')
     assert after == before + 2

@@ -170,7 +170,7 @@ async def test_a_camera_that_exists_is_not_taken_over_silently(
     refused = await alpr_feed(ingest, folder, *options)
     assert refused.returncode == 2
     assert "--renew" in refused.stderr
-    assert (await camera.send()).status_code == 202
+    assert (await camera.send_patiently()).status_code == 202
     renewed = await alpr_feed(ingest, folder, *options, "--renew")
     assert renewed.returncode == 0, renewed.stderr
 

@@ -30,8 +30,10 @@ async def test_the_registry_tells_when_the_last_frame_was_taken_from_a_camera(
     started_at = datetime.now(UTC)
     hours_ago = (started_at - timedelta(hours=2)).isoformat()
     for _ in range(3):
-        assert (await camera.send(None, **{"Alpr-Captured-At": hours_ago})).status_code == 202
-    assert (await silent.send(b"no picture")).status_code == 415
+        assert (
+            await camera.send_patiently(None, **{"Alpr-Captured-At": hours_ago})
+        ).status_code == 202
+    assert (await silent.send_patiently(b"no picture")).status_code == 415
 
     async def is_told() -> bool:
         told = await last_frame_at(ingest, "heard")
@@ -55,7 +57,7 @@ async def test_what_ingest_has_noted_is_written_when_it_ends(ingest: IngestUnder
     here = str(ingest.http.base_url)
     ingest.http.base_url = second.url
     try:
-        assert (await camera.send()).status_code == 202
+        assert (await camera.send_patiently()).status_code == 202
     finally:
         ingest.http.base_url = here
     second.terminate()
@@ -79,7 +81,7 @@ async def test_a_heading_is_taken_away_and_frames_carry_none_from_then_on(
     assert cleared.json()["name"] == "Turned"
     kept = await ingest.http.put(path, json={"name": None, "latitude": None}, headers=headers)
     assert (kept.json()["name"], kept.json()["latitude"]) == ("Turned", 41.78)
-    assert (await camera.send()).status_code == 202
+    assert (await camera.send_patiently()).status_code == 202
     ((frame, _),) = (await ingest.on_kafka())["turned"]
     assert frame.heading_degrees is None
     again = await ingest.http.put(path, json={"heading_degrees": 0}, headers=headers)
