@@ -34,7 +34,7 @@ from alpr_matcher import telling_store
 from alpr_matcher.expiry import expired_kept
 from alpr_matcher.handlers import HotLists
 from alpr_matcher.imports import Importing, WantedImport, import_file
-from alpr_matcher.telling import TopicRelay
+from alpr_matcher.telling import BATCH_BYTES, TopicRelay
 from bench._by_hand import AGENCY, Effective, enter, meanwhile
 
 _CHARACTERS = "ABCDEFGHJKLMNPRSTUVWXYZ0123456789"
@@ -153,7 +153,7 @@ async def _told(stack: Stack, lists: HotLists) -> tuple[dict[str, Any], dict[str
         waiting = (await telling_store.count(connection)).get(False, 0)
     services = Services(stack)
     servers = stack.kafka_bootstrap_servers
-    publisher = Publisher(servers)
+    publisher = Publisher(servers, batch_bytes=BATCH_BYTES)
     relay = TopicRelay(lists, publisher)
     try:
         await asyncio.to_thread(services.start, "matcher-worker", deadline_seconds=300)

@@ -27,7 +27,7 @@ from alpr_matcher.retro import RetroMatch
 from alpr_matcher.retro_reads import Accounts, StoredReads
 from alpr_matcher.settings import Settings
 from alpr_matcher.subscriptions import serve_lists
-from alpr_matcher.telling import TopicRelay
+from alpr_matcher.telling import BATCH_BYTES, TopicRelay
 
 log = structlog.get_logger()
 
@@ -51,7 +51,7 @@ def build(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await migrate(settings.migration_database_url, "alpr_matcher")
         database = await Database.connect(settings.database_url, settings.database_pool_size)
-        publisher = Publisher(settings.common.kafka_bootstrap_servers)
+        publisher = Publisher(settings.common.kafka_bootstrap_servers, batch_bytes=BATCH_BYTES)
         looks_back = bool(accounts.agency_ids) and policy.retro_match_hours > 0
         kept = expired_kept(policy, settings.expired_kept_seconds)
         lists = HotLists(database, policy, kept, looks_back)

@@ -87,10 +87,11 @@ FROM (SELECT * FROM pg_temp.staged_change WHERE what = $1 ORDER BY line, entry_i
 LEFT JOIN pg_temp.staged_entry s USING (entry_id) LEFT JOIN hotlist_entry e USING (entry_id)
 ORDER BY c.line, c.entry_id
 """
-# Before anything is written: what an entry was told by, and what it will be told by.
+# Before anything is written: what an entry was told by, and what it will be told by. A key once,
+# however many entries look alike: its record holds all of them.
 _QUEUE = """
 INSERT INTO hotlist_untold (urgent, is_pattern, key)
-SELECT $1, wild, CASE WHEN wild THEN entry_id::text ELSE match_key END FROM (
+SELECT DISTINCT $1::boolean, wild, CASE WHEN wild THEN entry_id::text ELSE match_key END FROM (
     SELECT s.entry_id, s.match_key, s.plate ~ '[?*]' AS wild
     FROM pg_temp.staged_entry s JOIN pg_temp.staged_change c USING (entry_id)
     WHERE c.what IN ('added', 'changed')

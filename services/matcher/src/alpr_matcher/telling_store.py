@@ -16,7 +16,12 @@ INSERT INTO hotlist_untold (urgent, is_pattern, key, headers)
 SELECT $1, is_pattern, key, $4::jsonb FROM unnest($2::boolean[], $3::text[]) AS k (is_pattern, key)
 """
 _NOTIFY = f"SELECT pg_notify('{CHANNEL}', current_schema())"
-_LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('hot list telling:' || current_schema()))"
+# A server that crashes may forget that a portion was told: it is told again then, as it is then.
+# So nobody waits for the disk at each portion.
+_LOCK = """
+SELECT pg_try_advisory_xact_lock(hashtext('hot list telling:' || current_schema())),
+    set_config('synchronous_commit', 'off', true)
+"""
 _TAKE = """
 SELECT untold_id, is_pattern, key, headers::text AS headers, queued_at
 FROM hotlist_untold WHERE urgent = $1 AND untold_id > $2 ORDER BY untold_id LIMIT $3
@@ -82,11 +87,16 @@ async def take(connection: Connection, urgent: bool, after_id: int, most: int) -
             row["untold_id"],
             row["is_pattern"],
             row["key"],
-            [(name, text.encode()) for name, text in json.loads(row["headers"] or "{}").items()],
+            _headers(row["headers"]),
             row["queued_at"],
         )
         for row in await connection.fetch(_TAKE, urgent, after_id, most)
     ]
+
+
+def _headers(stored: str | None) -> KafkaHeaders:
+    """An import's keys have none."""
+    return [(name, text.encode()) for name, text in json.loads(stored).items()] if stored else []
 
 
 async def drop(connection: Connection, urgent: bool, told: Sequence[Untold]) -> None:
