@@ -63,7 +63,7 @@ async def test_every_answer_of_a_storm_of_kills_stands_in_a_log_that_verifies(
         if fault is kill_the_server and not door.stack.is_local:
             continue
         wanted = len(answered_ids) + rng.randrange(10, 40)
-        await eventually(lambda n=wanted: len(answered_ids) >= n, 90, what="searches are answered")  # type: ignore[misc]
+        await eventually(lambda n=wanted: len(answered_ids) >= n, 120, what="searches are answered")  # type: ignore[misc]
         await asyncio.sleep(rng.random() * 0.05)  # at any point of whatever is under way
         await fault(door, 0)
         await door.recover()

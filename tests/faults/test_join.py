@@ -21,12 +21,14 @@ from uuid import UUID
 import httpx
 import pytest
 
+from alpr_common.errors import Outage
 from alpr_common.kafka import Publisher
 from alpr_common.messages.hotlist import HotListEntry, HotListPattern
 from alpr_common.messages.read import Read
 from alpr_common.plates import match_key
 from alpr_common.policy import Policy
 from alpr_common.topics import HOTLIST, HOTLIST_PATTERNS, READS
+from alpr_common.topics import Topic as KafkaTopic
 from alpr_local.processes import ServiceProcess, Services
 from alpr_matcher.consumers import GROUP
 from alpr_matcher.domain import match_read
@@ -47,6 +49,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(280
 
 ROUNDS = int(os.environ.get("ALPR_FAULT_ROUNDS", "5"))
 LISTED = 3_000
+PLANTED_ROUNDS = 5
 PORTION = 50
 CHANGED = 30
 SESSION_SECONDS = 6  # the least that the broker allows: how soon it notices a dead worker
@@ -132,9 +135,9 @@ class Round:
         """Take the last round's entries back."""
         line = self.line
         for key in line.listed:
-            await self.publisher.publish(HOTLIST, key, None)
+            await self._say(HOTLIST, key, None)
         for entry_id in line.patterns:
-            await self.publisher.publish(HOTLIST_PATTERNS, str(entry_id), None)
+            await self._say(HOTLIST_PATTERNS, str(entry_id), None)
         line.listed, line.patterns = {}, {}
 
     async def add(self) -> None:
@@ -142,8 +145,20 @@ class Round:
         await publish_list(self.publisher, list(self.new.values()))
         for entry_id, entry in self.new_patterns.items():
             value = HotListPattern(entry=entry).to_bytes()
-            await self.publisher.publish(HOTLIST_PATTERNS, str(entry_id), value)
+            await self._say(HOTLIST_PATTERNS, str(entry_id), value)
         line.listed, line.patterns = dict(self.new), dict(self.new_patterns)
+
+    async def _say(self, topic: KafkaTopic, key: str, value: bytes | None) -> None:
+        """Until it is acknowledged: what is said of a key twice is the same list."""
+
+        async def said() -> bool:
+            try:
+                await self.publisher.publish(topic, key, value)
+            except Outage:
+                return False
+            return True
+
+        await eventually(said, DEADLINE_SECONDS, what="Kafka takes the list")
 
     async def change_the_list(self, *workers: ServiceProcess) -> None:
         """Withdraw and add, each until every one of these workers has taken it."""
@@ -251,6 +266,12 @@ async def disturb(line: Line, seed: int) -> None:
         await one.compare()
 
 
+async def disturb_again_and_again(line: Line) -> None:
+    """A bug of timing need not show at once: a machine that stops at the wrong moment hides it."""
+    for _ in range(PLANTED_ROUNDS):
+        await disturb(line, 0)
+
+
 @asynccontextmanager
 async def beginning(line: Line, seed: int) -> AsyncIterator[Round]:
     stack = line.services.stack
@@ -282,7 +303,7 @@ async def test_the_same_round_finds_a_bug_that_was_planted(line: Line, planted: 
     line.run(planted)
     try:
         with pytest.raises(AssertionError, match=r"hits (are missing|were invented)"):
-            await disturb(line, 0)
+            await disturb_again_and_again(line)
     finally:
         line.run("sound")
 

@@ -25,7 +25,7 @@ from tests.integration.access_log.conftest import OURS, make_read, search_body
 from tests.support.door_faults import run
 
 PLATE = "FAULT01"
-SECONDS = 30
+SECONDS = 60
 LOG_NAME = Settings.model_fields["log_name"].default
 
 

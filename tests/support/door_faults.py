@@ -128,7 +128,7 @@ async def held(stack: Stack, step: Step) -> AsyncIterator[None]:
         yield
     finally:
         holder.terminate()
-        await eventually(lambda: _answers(stack), 30, what="the server is there")
+        await eventually(lambda: _answers(stack), 60, what="the server is there")
         await run(stack, *{BEGUN: _NO_HOLD, ON_DISK: _AS_BEFORE}.get(step, ()))
 
 
@@ -137,7 +137,7 @@ async def waiting_pid(stack: Stack, step: Step) -> int:
     connection = await asyncpg.connect(stack.postgres_admin_dsn)
     try:
         pid: int = await eventually(
-            lambda: connection.fetchval(_WAITING, step.statement, step.relation), 30,
+            lambda: connection.fetchval(_WAITING, step.statement, step.relation), 60,
             what=f"the search waits where {step.name}",
         )  # fmt: skip
     finally:
@@ -187,7 +187,7 @@ async def _until_commits_wait(stack: Stack) -> None:
             lambda: watcher.fetchval(
                 "SELECT wait_event = 'SyncRep' FROM pg_stat_activity WHERE pid = $1", pid
             ),
-            30, what="commits wait for a standby",
+            60, what="commits wait for a standby",
         )  # fmt: skip
         await watcher.execute("SELECT pg_terminate_backend($1)", pid)
     finally:
