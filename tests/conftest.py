@@ -74,12 +74,16 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
-def fresh_stack(stack: Stack) -> Stack:
+def fresh_stack(stack: Stack) -> Iterator[Stack]:
     """The shared servers as after a first start: empty schemas, empty topics, no committed offset,
     no stored object. Migrations have not run; the services run their own."""
     stack.clear()
     stack.create_topics()
-    return stack
+    yield stack
+    # A test that failed before it had started again what it killed fails alone.
+    for server in (stack.kafka, stack.postgres):
+        if not server.is_running():
+            server.start()
 
 
 @pytest.fixture(scope="module")
