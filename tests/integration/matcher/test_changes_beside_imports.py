@@ -19,6 +19,7 @@ from alpr_common.plates import match_key
 from alpr_common.policy import Policy, Role
 from alpr_common.postgres import Database, migrate
 from alpr_common.topics import HOTLIST, HOTLIST_PATTERNS
+from alpr_common.web import problem_of
 from alpr_local.stack import Stack
 from alpr_matcher import handlers, lists, telling_store
 from alpr_matcher.expiry import expired_kept
@@ -164,8 +165,10 @@ async def test_a_change_by_hand_during_the_last_statements_is_neither_lost_nor_k
     # The import waits for the row that somebody else is changing, and holds others by then.
     in_import = await until(lambda: held_by_the_import(hot_lists, known, held), bool)
     began = time.monotonic()
-    with pytest.raises(EntryInImport):
+    with pytest.raises(EntryInImport, match="nothing of your change was kept") as told:
         await retracted(hot_lists, in_import[0])
+    answer = problem_of(told.value)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (409, "30")
     await by_hand(hot_lists, "MEAN777")
     assert time.monotonic() - began < PATIENCE_SECONDS
     await somebody.commit()

@@ -83,6 +83,7 @@ class ImportRunning(Conflict):
 
 class EntryInImport(Conflict):
     title = "The entry is being changed by an import"
+    retry_after_seconds = 30
 
 
 class AlreadyAnswered(Conflict):

@@ -161,7 +161,10 @@ async def locked_entry(connection: Connection, entry_id: UUID) -> StoredEntry:
         row = await connection.fetchrow(_ONE_LOCKED, entry_id)
     except LockNotAvailableError as error:
         raise EntryInImport(
-            "An import is just changing this entry; try again in a minute."
+            "An import, or somebody else, is just changing this entry; nothing of your change was "
+            "kept. Wait until it is done (half a minute as a rule, some minutes for a list of a "
+            "million that changes as a whole), look at what it made of the entry, and send your "
+            "change again if it is still needed."
         ) from error
     await connection.execute(_WAIT_AGAIN)
     assert row is not None  # entries are never deleted
