@@ -40,7 +40,7 @@ def test_what_the_reader_refuses_is_named_with_its_line(bad: str) -> None:
 
 
 def test_an_unknown_name_is_named_with_the_files_line() -> None:
-    with pytest.raises(NobodyOfThatName, match="line 5.*'bea'"):
+    with pytest.raises(NobodyOfThatName, match=r"line 5.*bea"):
         read(f"{HEAD}\n{GOOD}\nbea,a,b\n")
     with pytest.raises(NobodyOfThatName, match="line 2"):
         read("begins_at,username\nonly\n")
