@@ -201,7 +201,11 @@ def test_where_another_one_is_prepared_it_says_how_to_wait_for_that(
 
 def test_ctrl_c_ends_the_waiting_and_says_how_to_go_on(served: Served, tmp_path: Path) -> None:
     served.answers[LOOK] = (200, in_the_making())
-    script = "from alpr_client.audit_command import app; app()"
+    # Who runs the tests in the background has them ignore Ctrl-C, and what they start as well.
+    script = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from alpr_client.audit_command import app; app()"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", script, *ASKED, str(tmp_path)],
         env=os.environ | served.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
