@@ -26,7 +26,7 @@ _AT_MOST = f"""
 SELECT count(*) FROM (
     SELECT FROM access_record
     WHERE agency_id = $1 AND occurred_at >= $2 AND occurred_at < $3 AND {_OF_PEOPLE}
-    LIMIT $4) AS some
+    LIMIT $4) AS counted
 """  # noqa: S608 - constants
 _CHUNK_OF_PERSON = f"""
 SELECT {_COLUMNS} FROM access_record
