@@ -34,7 +34,10 @@ _ALPR, _POSTGRES = 10001, 999
 def main(folder: Path, services_file: Path = SERVICES_WITH_A_SCHEMA) -> None:
     public_key = _token_keys(folder)
     for service in SERVICES:
-        _write(folder / service / "token-public-key.pem", public_key, _ALPR)
+        copy = folder / service / "token-public-key.pem"
+        # Once there it is the operator's: after a change of key it holds what the first did not.
+        if not copy.exists():
+            _write(copy, public_key, _ALPR)
     _password(folder / "postgres" / "superuser.password")
     for service in _with_a_schema(services_file):
         _database_addresses(folder, service)
@@ -79,8 +82,11 @@ def _database_addresses(folder: Path, service: str) -> None:
 
 
 def _token_keys(folder: Path) -> str:
-    """The public half; the private one goes to identity alone."""
+    """What verifies tokens; the private half goes to identity alone."""
     path = folder / "identity" / "token-private-key.pem"
+    known = folder / "identity" / "token-public-key.pem"
+    if known.exists():
+        return known.read_text()
     if path.exists():
         key = load_pem_private_key(path.read_bytes(), password=None)
     else:

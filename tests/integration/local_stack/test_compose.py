@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -112,6 +113,29 @@ def test_secrets_are_made_once_and_each_service_is_given_its_own(tmp_path: Path)
         assert set(re.findall(r"//(\w+):", told)) == {f"alpr_{service}", f"alpr_{service}_owner"}
     assert len(list(tmp_path.rglob("token-private-key.pem"))) == 1
     assert all(path.stat().st_mode & 0o377 == 0 for path in before)
+
+
+@pytest.mark.policy("131.7-3a")
+def test_keys_that_were_changed_since_are_left_as_they_are(tmp_path: Path) -> None:
+    make_secrets = _make_secrets()
+    make_secrets.main(tmp_path, SERVICES_FILE)
+    public_keys = list(tmp_path.rglob("token-public-key.pem"))
+    for path in public_keys:
+        path.chmod(0o600)
+        path.write_text("the next key, and the one before it")
+    (tmp_path / "recognizer" / "token-public-key.pem").unlink()
+    make_secrets.main(tmp_path, SERVICES_FILE)
+    assert {path.read_text() for path in public_keys} == {"the next key, and the one before it"}
+
+
+def test_services_believe_the_consoles_word_for_whom_it_asks_and_nobody_elses(
+    description: dict[str, Any],
+) -> None:
+    console = description["services"]["console"]["networks"]["services"]["ipv4_address"]
+    for name in procfile():
+        assert description["services"][name]["environment"]["FORWARDED_ALLOW_IPS"] == console
+    (network,) = description["networks"]["services"]["ipam"]["config"]
+    assert ip_address(console) in ip_network(network["subnet"])
 
 
 @pytest.mark.integration
