@@ -28,6 +28,7 @@ from alpr_matcher.expiry import expired_kept
 from alpr_matcher.handlers import HotLists, WantedEntry
 from alpr_matcher.imports import Importing, WantedImport, import_file
 from alpr_matcher.lists_domain import ListKind
+from alpr_matcher.mapper import Mapper
 from alpr_matcher.telling import TopicRelay
 from tests.integration.matcher.line import AGENCY, OTHER_AGENCY, Topic, plate_of, until
 
@@ -123,6 +124,34 @@ async def test_an_import_tells_a_key_once_however_many_entries_look_alike(
     assert new.count(match_key(alike[0]).encode()) == 1
     assert len(new) == len({match_key(p) for p in alike + more})
     assert {e.plate for e in entries} == set(alike)
+
+
+async def test_a_key_with_more_entries_than_a_message_holds_keeps_no_other_waiting(
+    fresh_stack: Stack, hot_lists: HotLists
+) -> None:
+    """Lists of a state have thousands of vehicles whose plate is NONE."""
+    mapper = Mapper.parse(
+        'format = "delimited"\n[fields]\nP = "plate"\nC = "category"\nR = "reason"\n'
+        'N = "record_id"\n[values]\nplate = "{P}"\ncategory = "{C}"\nreason = "{R}"\n'
+        'record_id = "{N}"\n'
+    )
+    reason = "No plate " * 50
+    lines = [f"N0NE,stolen_vehicle,{reason},N{n}" for n in range(8000)]
+    lines.insert(1500, f"N0NE,amber_alert,{reason},N9000")
+    wanted = WantedImport(source="crowd", file_name="list.csv", mapper=mapper)
+    file = io.BytesIO("\n".join(["plate,category,reason,record_id", *lines, ""]).encode())
+    await import_file(Importing(hot_lists, 10_000), KEEPER, wanted, file, datetime.now(UTC))
+    await imported(hot_lists, [plate_of(n) for n in range(500_000, 500_010)], "crowded")
+    publisher = Publisher(fresh_stack.kafka_bootstrap_servers)
+    async with Topic(fresh_stack, HOTLIST.name) as topic:
+        await tell_all(hot_lists, publisher)
+        records = (await topic.look()).records
+    await publisher.stop()
+    assert await waiting(hot_lists) == 0
+    assert match_key(plate_of(500_009)) in records
+    entries = records[match_key("N0NE")].entries
+    assert 1000 < len(entries) < 8001, "those that fit"
+    assert "amber_alert" in {e.category for e in entries}, "the most urgent first"
 
 
 async def test_keys_wait_on_while_kafka_is_away(hot_lists: HotLists) -> None:

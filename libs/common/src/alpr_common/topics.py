@@ -64,7 +64,15 @@ FRAMES = Topic(
     {"max.message.bytes": str(5 * 1024 * 1024)},
 )
 READS = Topic("alpr.reads.v1", Read, "match_key", _JOIN_PARTITIONS, 7 * _DAY_SECONDS)
-HOTLIST = Topic("alpr.hotlist.v1", HotListRecord, "match_key", _JOIN_PARTITIONS, None)
+HOTLIST = Topic(
+    "alpr.hotlist.v1",
+    HotListRecord,
+    "match_key",
+    _JOIN_PARTITIONS,
+    None,
+    # A record holds all entries of its key: of "NONE", a state's list has thousands.
+    {"max.message.bytes": str(5 * 1024 * 1024)},
+)
 HOTLIST_PATTERNS = Topic("alpr.hotlist-patterns.v1", HotListPattern, "entry_id", 1, None)
 HITS = Topic("alpr.hits.v1", Hit, "match_key", _JOIN_PARTITIONS, 7 * _DAY_SECONDS)
 ALERTS = Topic("alpr.alerts.v1", AlertChanged, "alert_id", 4, 7 * _DAY_SECONDS)

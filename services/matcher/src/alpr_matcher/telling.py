@@ -7,10 +7,13 @@ million keys of an import.
 """
 
 import asyncio
+import json
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
+import structlog
 from prometheus_client import Counter, Histogram
 
 from alpr_common.kafka import Publisher
@@ -20,18 +23,27 @@ from alpr_matcher import telling_store
 from alpr_matcher.handlers import HotLists
 from alpr_matcher.telling_store import Untold
 
+log = structlog.get_logger()
+
 _URGENT_AT_ONCE = 500
+# Of what the topic takes as one message; the rest is for what goes around it.
+_RECORD_BYTES = int(HOTLIST.config["max.message.bytes"]) - 64 * 1024
 # What an urgent change waits for at most is the portion in hand: as many keys as this machine, as
 # busy as it is now, tells in that time.
 _PORTION_SECONDS = 0.25
 _OTHERS_LEAST, _OTHERS_MOST = 50, 2000
 # A worker takes some 38,000 records per second of a core. Were they told faster than that, changes
-# by hand would wait on Kafka behind those that it has not taken yet. Half of it leaves it the reads.
+# by hand would wait on Kafka behind those that it has not taken yet. Half of it leaves room for
+# the reads.
 _OTHERS_PER_SECOND = 20_000
 BATCH_BYTES = 128 * 1024
 """For the relay's publisher: two or three batches of a portion to each partition, not twenty."""
 _LANES = {True: "urgent", False: "bulk"}
 TOLD = Counter("alpr_hotlist_told_total", "Hot list messages sent", ["topic", "lane"])
+LEFT_OUT = Counter(
+    "alpr_hotlist_left_out_total",
+    "Entries that did not fit into their key's record, as often as told",
+)
 WAITED = Histogram(
     "alpr_hotlist_told_seconds",
     "From a change of the list to its message on Kafka; the longest of each portion",
@@ -86,7 +98,11 @@ class TopicRelay:
             for topic, composed in ((HOTLIST, records), (HOTLIST_PATTERNS, patterns)):
                 if composed:
                     await self._publisher.publish_many(
-                        topic.name, ((key.encode(), value, headers[key]) for key, value in composed)
+                        topic.name,
+                        (
+                            (key.encode(), _fitting(key, value), headers[key])
+                            for key, value in composed
+                        ),
                     )
             await telling_store.drop(connection, urgent, some)
         if not urgent:
@@ -104,3 +120,27 @@ class TopicRelay:
         TOLD.labels(HOTLIST_PATTERNS.name, lane).inc(patterns)
         oldest = min(one.queued_at for one in some)
         WAITED.labels(lane).observe(max(0.0, (datetime.now(UTC) - oldest).total_seconds()))
+
+
+def _fitting(key: str, value: bytes | None) -> bytes | None:
+    """The record, or its most urgent entries where there are more than a message holds.
+
+    Lists of a state have thousands of vehicles whose plate is NONE. Kafka would refuse the whole
+    record again and again, and nothing else would be told any more.
+    """
+    if value is None or len(value) <= _RECORD_BYTES:
+        return value
+    record, room, kept = json.loads(value), _RECORD_BYTES - 100, list[Any]()
+    for entry in sorted(record["entries"], key=lambda one: one["priority"]):
+        room -= len(_json(entry)) + 1
+        if room < 0:
+            break
+        kept.append(entry)
+    left_out = len(record["entries"]) - len(kept)
+    LEFT_OUT.inc(left_out)
+    log.error("telling.left_out", key=key, told=len(kept), left_out=left_out)
+    return _json(record | {"entries": sorted(kept, key=lambda one: str(one["entry_id"]))})
+
+
+def _json(said: Any) -> bytes:
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
