@@ -11,6 +11,7 @@ from alpr_common.messages.hotlist import HotListRecord
 from alpr_common.topics import HOTLIST, HOTLIST_PATTERNS
 from alpr_matcher import follower as module
 from alpr_matcher.follower import CURRENT_AT, UPDATED_AT, AwayTooLong, HotListFollower
+from alpr_matcher.local_store import Mark
 from alpr_matcher.table import HotListTable
 from tests.unit.matcher.samples import an_entry
 
@@ -89,6 +90,36 @@ def test_the_newest_record_taken_stays_the_newest_whatever_other_partitions_brin
     for partition, at in ((0, 2_000), (1, 1_000)):
         follower._take(TopicPartition(HOTLIST_PATTERNS.name, partition), [taken(partition, at)])
     assert UPDATED_AT._value.get() == 2.0
+
+
+async def test_a_topic_that_is_another_one_is_read_from_its_beginning(
+    follower: HotListFollower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not from behind the record that was looked at to know it by: those before it are listed."""
+
+    class Asked(Consumer):
+        position = 0
+
+        def seek(self, partition: TopicPartition, offset: int) -> None:
+            assert partition == LIST
+            self.position = offset
+
+        async def getone(self, partition: TopicPartition) -> Any:
+            found = ConsumerRecord(
+                partition.topic, 0, self.position, 0, 0, b"other", b"{}", None, 5, 2, ()
+            )  # fmt: skip
+            self.position += 1
+            return found
+
+        async def seek_to_beginning(self, *partitions: TopicPartition) -> None:
+            assert set(partitions) == {LIST, PATTERNS}
+            self.position = 0
+
+    marks = {0: Mark(next_offset=4, last_offset=3, last_timestamp=1, last_checksum=1)}
+    monkeypatch.setattr(HotListTable, "load", lambda *_: marks)
+    consumer = Asked()
+    await follower._resume(consumer)
+    assert (consumer.position, follower._taken) == (0, {})
 
 
 async def test_a_topic_of_which_no_partition_is_known_is_not_an_empty_one(

@@ -152,6 +152,8 @@ class HotListFollower:
             log.info("hotlist.copy_discarded", why="the topic is another one")
             self._table.clear()
             marks = {}
+            # Asking has moved it behind the records that it looked at: all are to be read.
+            await consumer.seek_to_beginning(*consumer.assignment())
         self._taken = {TopicPartition(HOTLIST.name, p): m.next_offset for p, m in marks.items()}
         self._loaded = True
         seconds = round(time.monotonic() - began, 3)
