@@ -142,8 +142,13 @@ class LocalStore:
         return bytes(found[0])
 
     def expired(self, before_seconds: int, limit: int) -> list[bytes]:
-        """Keys of which every entry had expired by then."""
-        return [bytes(key) for (key,) in self._database.execute(_EXPIRED, (before_seconds, limit))]
+        """Keys of which every entry had expired by then; raises `StoreBroken`."""
+        try:
+            found = self._database.execute(_EXPIRED, (before_seconds, limit)).fetchall()
+        except sqlite3.Error as error:
+            # This index is read by nothing else: the next start would take the file for good.
+            raise self._broken(repr(error)) from error
+        return [bytes(key) for (key,) in found]
 
     def marks(self, not_before_seconds: float) -> dict[int, Mark]:
         """The marks of a copy that was complete at or after that time; empty for any other."""
@@ -153,7 +158,10 @@ class LocalStore:
                 return {}
             if float(facts.get("complete_at", 0)) < not_before_seconds:
                 return {}
-            return {p: Mark(*m) for p, *m in self._database.execute("SELECT * FROM mark")}
+            rows = self._database.execute("SELECT * FROM mark").fetchall()
+            if not all(type(number) is int for row in rows for number in row):
+                raise TypeError("a mark is no number")
+            return {p: Mark(*m) for p, *m in rows}
         except (sqlite3.Error, ValueError, TypeError) as error:
             raise self._broken(repr(error)) from error
 
@@ -166,6 +174,10 @@ class LocalStore:
             yield from self._database.execute(_ALL)
         except sqlite3.Error as error:
             raise self._broken(repr(error)) from error
+
+    def discard(self, why: str) -> StoreBroken:
+        """Throw the file away; answers what to raise."""
+        return self._broken(why)
 
     def verify(self, count: int, checksums: int) -> None:
         """Raise `StoreBroken` if so many rows with that sum are not those that were written."""

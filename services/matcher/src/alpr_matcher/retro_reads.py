@@ -1,7 +1,8 @@
 """Stored reads, through access-log's door: as a service account of the agency, logged there."""
 
 import tomllib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from alpr_common.errors import Outage
 from alpr_common.messages.read import Read
@@ -26,6 +27,27 @@ class Account(BaseModel):
 
     username: str
     password: str
+
+
+class _Page(BaseModel):
+    items: list[Read]
+    next_cursor: str | None
+
+
+class _Session(BaseModel):
+    access_token: str
+    expires_at: AwareDatetime
+
+
+@contextmanager
+def _understood(who: str) -> Iterator[None]:
+    """An answer that says something else, another program's perhaps, is an outage like none."""
+    try:
+        yield
+    except ValidationError as error:
+        # Not its words: they may be those of a session.
+        where = {".".join(str(part) for part in one["loc"]) for one in error.errors()}
+        raise Outage(f"{who}'s answer says something else: {sorted(where)[:5]}") from None
 
 
 _ACCOUNTS = TypeAdapter(dict[str, Account])
@@ -81,13 +103,15 @@ class StoredReads:
         cursor = None
         while True:
             answer = await self._ask(agency_id, asked | {"cursor": cursor})
-            for item in answer["items"]:
-                yield Read.model_validate(item)
-            cursor = answer["next_cursor"]
+            with _understood("access-log"):
+                page = _Page.model_validate_json(answer)
+            for read in page.items:
+                yield read
+            cursor = page.next_cursor
             if cursor is None:
                 return
 
-    async def _ask(self, agency_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def _ask(self, agency_id: str, body: dict[str, Any]) -> bytes:
         headers = {"Authorization": f"Bearer {await self._token(agency_id)}"}
         url = f"{self._access_log_url}/v1/searches/retro"
         answer = await self._post(url, body, headers)
@@ -95,8 +119,7 @@ class StoredReads:
             self._tokens.pop(agency_id, None)
         if answer.status_code != HTTPStatus.OK:
             raise Outage(f"access-log answered {answer.status_code}: {answer.text[:300]}")
-        found: dict[str, Any] = answer.json()
-        return found
+        return answer.content
 
     async def _token(self, agency_id: str) -> str:
         known = self._tokens.get(agency_id)
@@ -107,10 +130,10 @@ class StoredReads:
         answer = await self._post(url, account.model_dump(), {})
         if answer.is_error:
             raise Outage(f"The service account of {agency_id} was refused: {answer.text[:300]}")
-        session = answer.json()
-        expires_at = datetime.fromisoformat(session["expires_at"])
-        self._tokens[agency_id] = (session["access_token"], expires_at)
-        return str(session["access_token"])
+        with _understood("identity"):
+            session = _Session.model_validate_json(answer.content)
+        self._tokens[agency_id] = (session.access_token, session.expires_at)
+        return session.access_token
 
     async def _post(
         self, url: str, body: dict[str, Any], headers: dict[str, str]

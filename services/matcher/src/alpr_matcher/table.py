@@ -64,14 +64,17 @@ class HotListTable:
         """Most of a warm start: what is done for every row is written out here, without calls."""
         rows, crc32, shift = self._rows, zlib.crc32, _CHECKSUM_BITS
         total = entry_count = last_id = 0
-        for row_id, key, entries, value in self._store.rows():
-            if entries > _MOST_ENTRIES:
-                entries = _MOST_ENTRIES
-            found = crc32(value, crc32(key))
-            total += found
-            entry_count += entries
-            last_id = row_id  # in their order
-            rows[key] = (((row_id << _ENTRIES_BITS) | entries) << shift) | found
+        try:
+            for row_id, key, entries, value in self._store.rows():
+                if entries > _MOST_ENTRIES:
+                    entries = _MOST_ENTRIES
+                found = crc32(value, crc32(key))
+                total += found
+                entry_count += entries
+                last_id = row_id  # in their order
+                rows[key] = (((row_id << _ENTRIES_BITS) | entries) << shift) | found
+        except TypeError as error:  # SQLite keeps the type with the value: one bit changes it
+            raise self._store.discard(repr(error)) from error
         self._store.verify(len(rows), total)
         self._entries, self._next_id = entry_count, last_id + 1
 
