@@ -21,6 +21,11 @@ pytestmark = pytest.mark.integration
 CAMERA = "rtsp-street"
 
 
+def hears_interrupts() -> None:
+    """A shell that runs the tests behind its back has them ignored, and whoever they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.policy("131.7-1c")
 async def test_a_stream_is_fed_live_and_goes_on_after_its_connection_broke(
     ingest: IngestUnderTest,
@@ -35,7 +40,7 @@ async def test_a_stream_is_fed_live_and_goes_on_after_its_connection_broke(
                 **ingest.services.environment_for_tools(), "COLUMNS": "200",
                 "ALPR_TOKEN": ingest.token()["Authorization"].removeprefix("Bearer "),
             },
-            stderr=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE, preexec_fn=hears_interrupts,
         )  # fmt: skip
 
         async def taken(most: int) -> bool:
@@ -52,7 +57,11 @@ async def test_a_stream_is_fed_live_and_goes_on_after_its_connection_broke(
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGINT)
-            _, said = await asyncio.wait_for(process.communicate(), 60)
+            try:
+                _, said = await asyncio.wait_for(process.communicate(), 60)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
     assert process.returncode == 130, said.decode()
 
     frames = (await ingest.on_kafka())[CAMERA]
