@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer
 
@@ -152,6 +153,41 @@ async def test_a_key_with_more_entries_than_a_message_holds_keeps_no_other_waiti
     entries = records[match_key("N0NE")].entries
     assert 1000 < len(entries) < 8001, "those that fit"
     assert "amber_alert" in {e.category for e in entries}, "the most urgent first"
+
+
+async def test_keys_are_looked_up_in_their_index_whatever_the_statistics_say(
+    fresh_stack: Stack, hot_lists: HotLists
+) -> None:
+    """After a first import PostgreSQL vacuums the table and then samples it. In between it knows of
+    a million rows and of no keys, and would look for each among all entries of all lists."""
+    administrator = await asyncpg.connect(fresh_stack.postgres_admin_dsn)
+    await administrator.execute("SET search_path = matcher")
+    await administrator.execute("ALTER TABLE hotlist_entry SET (autovacuum_enabled = off)")
+    publisher = Publisher(fresh_stack.kafka_bootstrap_servers)
+
+    async def rows_looked_at() -> int:
+        await administrator.execute("SELECT pg_stat_clear_snapshot()")
+        return int(await administrator.fetchval(_ROWS_LOOKED_AT))
+
+    try:
+        await imported(hot_lists, [plate_of(n) for n in range(600_000, 620_000)], "unsampled")
+        await administrator.execute("VACUUM hotlist_entry")
+        before = await rows_looked_at()
+        await tell_all(hot_lists, publisher)
+        # The backends count when they are idle, at the latest when they end.
+        await hot_lists.database.close()
+        looked_at = await rows_looked_at() - before
+        assert looked_at < 10 * 20_000, f"{looked_at} rows for 20,000 keys"
+    finally:
+        await administrator.execute("ALTER TABLE hotlist_entry RESET (autovacuum_enabled)")
+        await administrator.close()
+        await publisher.stop()
+
+
+_ROWS_LOOKED_AT = """
+SELECT (SELECT seq_tup_read FROM pg_stat_user_tables WHERE relid = 'hotlist_entry'::regclass)
+    + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relid = 'hotlist_entry'::regclass)
+"""
 
 
 async def test_keys_wait_on_while_kafka_is_away(hot_lists: HotLists) -> None:
