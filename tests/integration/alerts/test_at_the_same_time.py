@@ -48,7 +48,9 @@ def waiting_in(connection: Connection, count: int) -> Callable[[], Awaitable[boo
     """Whether that many transactions wait for a lock."""
 
     async def waiting() -> bool:
-        # Those of the service's role: the server's own upkeep waits for locks as well.
+        # Those of the service's role: the server's own upkeep waits for locks as well. Who is
+        # connected is remembered until a transaction ends, unless it is told to look again.
+        await connection.execute("SELECT pg_stat_clear_snapshot()")
         locks = (
             "SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity USING (pid) "
             "WHERE NOT granted AND usename = current_user"

@@ -24,6 +24,8 @@ from alpr_local.pidfile import PidFile
 from alpr_local.stack import Stack
 from alpr_local.wiring import choose_ports
 
+# A shell that runs the tests in the background has interrupts ignored, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 name, service, on_ready = sys.argv[1:]
 stack = Stack.local(name)
 ports = choose_ports()
