@@ -24,6 +24,7 @@ from alpr_common.policy import Policy, Role
 from alpr_common.postgres import Database, migrate
 from alpr_common.web import create_web_app
 from alpr_local.stack import Stack
+from tests.support.verifiable_log import LogUnderTest, wipe
 
 OURS, OTHERS = "IL0222900", "IL0160000"
 
@@ -119,6 +120,16 @@ def make_read(plate: str, *, agency: str = OURS, minutes_ago: float = 60, **chan
         "emitted_at": captured_at,
     }
     return Read(**(said | changed))
+
+
+@pytest.fixture
+async def log(migrated: Stack, tmp_path: Path) -> AsyncIterator[LogUnderTest]:
+    """An agency's log whose key may be changed."""
+    made = await LogUnderTest.on(migrated, tmp_path)
+    yield made
+    # A witness's loop of another test has not got these keys, and would wait for them.
+    await wipe(migrated, made.agency_id)
+    await made.database.close()
 
 
 @pytest.fixture(scope="module")

@@ -19,23 +19,14 @@ from alpr_common.auth import Gate, TokenIssuer, TokenVerifier
 from alpr_common.policy import Policy
 from alpr_common.web import create_web_app
 from alpr_evidence.package import Contents, LogProof, seal
-from alpr_local.stack import Stack
 from alpr_translog.note import SignerKey
-from tests.support.verifiable_log import KEY, NAME, NEXT_KEY, LogUnderTest, wipe
+from tests.support.verifiable_log import KEY, NAME, NEXT_KEY, LogUnderTest
 
 pytestmark = [pytest.mark.integration, pytest.mark.policy("131.7-2")]
 
 SEAL = SignerKey("agency.example/evidence", Ed25519PrivateKey.from_private_bytes(b"\x01" * 32))
 THIRD_KEY = LogKey(NAME, Ed25519PrivateKey.from_private_bytes(b"\x0b" * 32))
 KEYS = (KEY, NEXT_KEY, THIRD_KEY)
-
-
-@pytest.fixture
-async def log(migrated: Stack, tmp_path: Path) -> AsyncIterator[LogUnderTest]:
-    made = await LogUnderTest.on(migrated, tmp_path)
-    yield made
-    await wipe(migrated, made.agency_id)
-    await made.database.close()
 
 
 @pytest.fixture

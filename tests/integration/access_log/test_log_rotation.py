@@ -3,7 +3,6 @@
 import asyncio
 import json
 from base64 import b64decode
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -25,7 +24,6 @@ from alpr_access_log.log.store.tree import _HAND_OVERS
 from alpr_access_log.log.trust import ALARM, LogRewritten
 from alpr_evidence.package import Contents, LogProof, seal
 from alpr_evidence.verify import verify_package
-from alpr_local.stack import Stack
 from alpr_translog.checkpoint import Checkpoint
 from alpr_translog.handover import HandOver
 from alpr_translog.note import NoteInvalid, SignerKey
@@ -46,15 +44,6 @@ from tests.support.waiting import eventually
 pytestmark = [pytest.mark.integration, pytest.mark.policy("131.7-3a")]
 
 THIEF = LogKey(NAME, tampering.THIEF.private_key)
-
-
-@pytest.fixture
-async def log(migrated: Stack, tmp_path: Path) -> AsyncIterator[LogUnderTest]:
-    made = await LogUnderTest.on(migrated, tmp_path)
-    yield made
-    # A witness's loop of another test has not got these keys, and would wait for them.
-    await wipe(migrated, made.agency_id)
-    await made.database.close()
 
 
 @pytest.fixture

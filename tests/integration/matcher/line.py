@@ -22,6 +22,8 @@ from alpr_common.plates import match_key
 from alpr_common.policy import Role
 from alpr_common.topics import HITS, HOTLIST, READS
 from alpr_local.stack import Stack
+from alpr_matcher import telling_store
+from alpr_matcher.handlers import HotLists
 
 AGENCY = "IL0222900"
 OTHER_AGENCY = "IL0160000"
@@ -228,3 +230,9 @@ async def expire(stack: Stack, entry_id: str) -> None:
 
 def client(url: str, headers: dict[str, str]) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=url, headers=headers, timeout=120, trust_env=False)
+
+
+async def waiting(lists: HotLists) -> int:
+    """How many changed keys and patterns the topics have not been told of."""
+    async with lists.database.transaction() as connection:
+        return sum((await telling_store.count(connection)).values())

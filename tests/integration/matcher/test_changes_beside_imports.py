@@ -16,19 +16,17 @@ import pytest
 from alpr_common.auth import Principal
 from alpr_common.kafka import Publisher
 from alpr_common.plates import match_key
-from alpr_common.policy import Policy, Role
-from alpr_common.postgres import Database, migrate
+from alpr_common.policy import Role
 from alpr_common.topics import HOTLIST, HOTLIST_PATTERNS
 from alpr_common.web import problem_of
 from alpr_local.stack import Stack
-from alpr_matcher import handlers, lists, telling_store
-from alpr_matcher.expiry import expired_kept
+from alpr_matcher import handlers, lists
 from alpr_matcher.handlers import HotLists, WantedEntry
 from alpr_matcher.imports import Importing, WantedImport, import_file
 from alpr_matcher.lists_domain import EntryInImport, ListKind
 from alpr_matcher.store import Page
 from alpr_matcher.telling import TopicRelay
-from tests.integration.matcher.line import AGENCY, OTHER_AGENCY, Topic, plate_of, until
+from tests.integration.matcher.line import AGENCY, OTHER_AGENCY, Topic, plate_of, until, waiting
 
 pytestmark = pytest.mark.integration
 
@@ -37,15 +35,6 @@ OFFICER = Principal("p-1", "Pat Officer", AGENCY, Role.OFFICER, "s-1", None, Non
 KEEPER = Principal("p-2", "Sam Keeper", AGENCY, Role.SUPERVISOR, "s-2", None, None)
 PATIENCE_SECONDS = 20
 """Far below the 30 s after which a statement is given up, and far above what these take."""
-
-
-@pytest.fixture
-async def hot_lists(fresh_stack: Stack) -> AsyncIterator[HotLists]:
-    await migrate(fresh_stack.postgres_dsn("alpr_matcher_owner"), "alpr_matcher")
-    database = await Database.connect(fresh_stack.postgres_dsn("alpr_matcher"))
-    policy = Policy()
-    yield HotLists(database, policy, expired_kept(policy, None))
-    await database.close()
 
 
 @pytest.fixture
@@ -228,11 +217,6 @@ async def test_changes_by_hand_overtake_an_import_and_a_keys_last_message_is_its
         bulk = {k for k, r in topic.records.items() if any(e.source == "bulk" for e in r.entries)}
         assert len(bulk) == len({match_key(plate_of(n)) for n in range(50_000, 56_000)})
     assert await waiting(hot_lists) == 0
-
-
-async def waiting(lists: HotLists) -> int:
-    async with lists.database.transaction() as connection:
-        return sum((await telling_store.count(connection)).values())
 
 
 async def test_a_pattern_that_becomes_a_plate_by_an_import_is_taken_back(

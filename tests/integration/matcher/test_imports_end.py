@@ -16,11 +16,10 @@ import pytest
 
 from alpr_common.auth import Principal
 from alpr_common.errors import Outage
-from alpr_common.policy import Policy, Role
-from alpr_common.postgres import Connection, Database, migrate
+from alpr_common.policy import Role
+from alpr_common.postgres import Connection, Database
 from alpr_local.stack import Stack
 from alpr_matcher import handlers, subscriptions
-from alpr_matcher.expiry import expired_kept
 from alpr_matcher.folder import WatchedFolder
 from alpr_matcher.handlers import HotLists
 from alpr_matcher.imports import Importing, WantedImport, import_file, import_records
@@ -64,15 +63,6 @@ class InterruptedOnce(Database):
             await self.between()
         async with super().transaction(agency_id) as connection:
             yield connection
-
-
-@pytest.fixture
-async def hot_lists(fresh_stack: Stack) -> AsyncIterator[HotLists]:
-    await migrate(fresh_stack.postgres_dsn("alpr_matcher_owner"), "alpr_matcher")
-    database = await Database.connect(fresh_stack.postgres_dsn("alpr_matcher"))
-    policy = Policy()
-    yield HotLists(database, policy, expired_kept(policy, None))
-    await database.close()
 
 
 async def test_an_import_that_was_committed_is_on_record_as_done_whatever_comes_after(

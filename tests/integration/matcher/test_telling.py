@@ -4,7 +4,6 @@ import asyncio
 import io
 import os
 import signal
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -18,34 +17,23 @@ from alpr_common.errors import Outage
 from alpr_common.kafka import Publisher
 from alpr_common.messages.hotlist import HotListEntry, HotListPattern
 from alpr_common.plates import match_key
-from alpr_common.policy import Policy, Role
-from alpr_common.postgres import Database, migrate
+from alpr_common.policy import Role
 from alpr_common.topics import HITS, HOTLIST, HOTLIST_PATTERNS
 from alpr_local.ports import choose_port
 from alpr_local.processes import Services
 from alpr_local.stack import Stack
-from alpr_matcher import handlers, lists, telling_store
-from alpr_matcher.expiry import expired_kept
+from alpr_matcher import handlers, lists
 from alpr_matcher.handlers import HotLists, WantedEntry
 from alpr_matcher.imports import Importing, WantedImport, import_file
 from alpr_matcher.lists_domain import ListKind
 from alpr_matcher.mapper import Mapper
 from alpr_matcher.telling import TopicRelay
-from tests.integration.matcher.line import AGENCY, OTHER_AGENCY, Topic, plate_of, until
+from tests.integration.matcher.line import AGENCY, OTHER_AGENCY, Topic, plate_of, until, waiting
 
 pytestmark = pytest.mark.integration
 
 KEEPER = Principal("p-2", "Sam Keeper", AGENCY, Role.SUPERVISOR, "s-2", None, None)
 STRANGE = 'a "b" \\ \\u0041 {c}, [d]: é ß 漢 🚓 \t\r\n\x01\x7f </script> %s'
-
-
-@pytest.fixture
-async def hot_lists(fresh_stack: Stack) -> AsyncIterator[HotLists]:
-    await migrate(fresh_stack.postgres_dsn("alpr_matcher_owner"), "alpr_matcher")
-    database = await Database.connect(fresh_stack.postgres_dsn("alpr_matcher"))
-    policy = Policy()
-    yield HotLists(database, policy, expired_kept(policy, None))
-    await database.close()
 
 
 async def entered(lists_: HotLists, wanted: WantedEntry) -> HotListEntry:
@@ -63,11 +51,6 @@ async def tell_all(lists_: HotLists, publisher: Publisher) -> None:
     relay = TopicRelay(lists_, publisher)
     while await relay.tell_some(datetime.now(UTC)):
         pass
-
-
-async def waiting(lists_: HotLists) -> int:
-    async with lists_.database.transaction() as connection:
-        return sum((await telling_store.count(connection)).values())
 
 
 async def test_a_record_says_every_field_as_it_was_entered_whatever_the_words(

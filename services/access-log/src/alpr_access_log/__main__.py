@@ -20,6 +20,10 @@ def main() -> None:
         sys.exit(log_rotating.main(sys.argv[2:]))
     if sys.argv[1:2] == ["purge"]:
         sys.exit(retention_command.main(sys.argv[2:]))
+    if sys.argv[1:]:
+        asked = sys.argv[1] in ("-h", "--help")
+        (sys.stdout if asked else sys.stderr).write(f"{__doc__}\n")
+        sys.exit(0 if asked else 2)
     settings = Settings()
     start_telemetry("access-log", settings.common)
     app = build(settings)
